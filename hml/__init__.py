@@ -1,0 +1,42 @@
+"""hml: grids of model spectra as generators made of spectral lines. The public names, and nothing else."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "hml.core.components": ["Applies", "BuildContext", "Component", "ComponentConfig", "Progress", "quiet"],
+    "hml.core.config": [
+        "Chosen", "GridConfig", "RunConfig", "default_slot", "default_steps", "dump_config", "load_config",
+        "parse_config",
+    ],
+    "hml.core.errors": [
+        "ArtefactError", "ConfigError", "GridError", "HmlError", "LabelError", "PluginError", "SpectrumError",
+    ],
+    "hml.core.hookspecs": ["hookimpl"],
+    "hml.core.interfaces": [
+        "FetchableGrid", "GridSource", "Interpolator", "LineProfile", "Manifold", "Missing", "Objective",
+        "OptimizeResult", "Optimizer", "Preprocessor", "Reader", "Status", "Step", "TruthGrid",
+    ],
+    "hml.core.lines": ["Clone", "FoundLines", "LineTable", "Table"],
+    "hml.core.paths": ["cache_home", "data_home"],
+    "hml.core.registry": ["Registry", "discover", "installed"],
+    "hml.core.selection": ["Selection"],
+    "hml.core.space": ["Axis", "Node", "Space"],
+    "hml.core.spectrum": ["Frame", "Spectrum"],
+}
+_WHERE = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = sorted([*_WHERE, "__version__"])  # noqa: PLE0604 (all of them are strings)
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are loaded when first used, so that `import hml` and the command line stay light."""
+    if name not in _WHERE:
+        raise AttributeError(f"module 'hml' has no attribute {name!r}")
+    value = getattr(import_module(_WHERE[name]), name)
+    globals()[name] = value
+    return value

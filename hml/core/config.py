@@ -1,0 +1,295 @@
+"""The config of a run: one YAML, one class. Slots are looked up in the registry; see `Slot`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError, ValidationInfo
+from pydantic_core import PydanticCustomError, core_schema
+
+from hml.core.components import BuildContext, Component, ComponentConfig
+from hml.core.errors import ConfigError, PluginError
+from hml.core.registry import Registry, installed
+from hml.core.selection import Selection
+
+# --- slots -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A component and its validated config: what a slot of the config turns into."""
+
+    component: Component
+    config: Any
+
+    @property
+    def name(self) -> str:
+        return self.component.name
+
+    def trait(self, name: str, default: Any = False) -> Any:
+        return self.component.traits.get(name, default)
+
+    def build(self, context: BuildContext) -> Any:
+        return self.component.build(self.config, context)
+
+    def to_data(self) -> dict[str, Any]:
+        """`{name: …, fields}`, ready for YAML and JSON."""
+        return {"name": self.name, **self.config.model_dump(mode="json")}
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Annotation of a config field that names a component: `Annotated[Chosen, Slot("grids", "synthetic")]`.
+
+    In YAML: a bare name, or `{name: …, fields}`; without a name the slot's default component is meant.
+    """
+
+    family: str
+    default: str | None = None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.with_info_plain_validator_function(
+            self._resolve,
+            serialization=core_schema.plain_serializer_function_ser_schema(Chosen.to_data),
+        )
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        options: list[dict[str, Any]] = []
+        for component in (entry.component for entry in installed().family(self.family)):
+            fields = component.config.model_json_schema()
+            fields["properties"] = {"name": {"const": component.name}, **fields.get("properties", {})}
+            options += [{"const": component.name, "description": component.summary}, fields]
+        return {"anyOf": options}
+
+    def _resolve(self, value: Any, info: ValidationInfo) -> Chosen:
+        if isinstance(value, Chosen):
+            return value
+        fields = {"name": value} if isinstance(value, str) else value
+        if not isinstance(fields, Mapping):
+            raise PydanticCustomError("slot", "expected a name or {{name: ..., fields}}, got {got}", {"got": repr(value)})
+        fields = dict(fields)
+        name = fields.pop("name", self.default)
+        if not isinstance(name, str):
+            raise PydanticCustomError("slot", "say which one: name: ...")
+        registry: Registry = (info.context or {}).get("registry") or installed()
+        try:
+            component = registry.get(self.family, name)
+        except PluginError as error:
+            raise PydanticCustomError("plugin", "{text}", {"text": str(error)}) from None
+        return Chosen(component, component.config.model_validate(fields, context=info.context))
+
+
+GridSlot = Annotated[Chosen, Slot("grids", "synthetic")]
+ProfileSlot = Annotated[Chosen, Slot("profiles", "pseudo_voigt")]
+InterpolatorSlot = Annotated[Chosen, Slot("interpolators", "cubic")]
+OptimizerSlot = Annotated[Chosen, Slot("optimizers", "gp")]
+ReaderSlot = Annotated[Chosen, Slot("readers")]
+PreprocessorSlot = Annotated[Chosen, Slot("preprocessors")]
+
+
+def default_slot(name: str, description: str) -> Any:
+    """A slot's default: resolved like anything a user writes."""
+    return Field(default=name, validate_default=True, description=description)
+
+
+def default_steps(*steps: Any) -> Any:
+    """The default list of preprocessors."""
+    return Field(
+        default=steps, validate_default=True,
+        description="preprocessors in order; each a name or {name: …, fields}",
+    )
+
+
+class GridConfig(ComponentConfig):
+    """Base of every grid's config: what is common to all grids."""
+
+    preprocess: tuple[PreprocessorSlot, ...] = default_steps("blackbody", "continuum")
+    wavelength: tuple[float, float] | None = Field(
+        None, description="band to use, vacuum Å [low, high]; null is the grid's default"
+    )
+
+
+# --- sections --------------------------------------------------------------------------------------------------
+
+
+class FindConfig(ComponentConfig):
+    """How lines are found in a preprocessed spectrum."""
+
+    prominence: float = Field(0.005, gt=0, description="least prominence of a minimum, in normalised flux")
+    distance: int = Field(4, ge=1, description="least distance between two minima, pixels")
+    edge: float = Field(0.0, ge=0, description="lines closer than this to the ends of the band are dropped, Å")
+
+
+class CloneConfig(ComponentConfig):
+    """How the lines of one node are fitted."""
+
+    composition: Literal["opacity", "product", "sum"] = Field(
+        "opacity", description="how lines combine: exp(-Σ), Π(1 - a·V) as in the paper, or 1 - Σ"
+    )
+    steps: int = Field(60, ge=1, description="optimizer steps (epochs)")
+    learning_rate: float = Field(0.1, gt=0, description="of Adam (amsgrad)")
+    schedule: Literal["cosine", "constant"] = Field("cosine", description="how the learning rate changes")
+    centres: Literal["bounded", "free"] = Field(
+        "bounded", description="bounded: centres move in units of the line's width, one width at most; free: in Å, as in the paper"
+    )
+    radial_velocity: bool = Field(False, description="one more free parameter per node, as in the paper")
+    window: int | None = Field(None, ge=3, description="pixels in all around each centre; null: per line, by tolerance")
+    tolerance: float = Field(1e-5, gt=0, lt=0.1, description="a line's wing is cut where it falls below this")
+    edge: float = Field(0.0, ge=0, description="pixels closer than this to the ends of the band are not fitted, Å")
+
+
+class AssociateConfig(ComponentConfig):
+    """How lines of different nodes become one track."""
+
+    method: Literal["tracks", "paper"] = Field(
+        "tracks", description="tracks: neighbouring nodes linked in velocity; paper: identical pre-fit centres"
+    )
+    tolerance: float = Field(3.0, gt=0, description="largest shift between neighbouring nodes, km/s (tracks)")
+
+
+class GeneratorConfig(ComponentConfig):
+    """How spectra are made from line parameters."""
+
+    window: int | None = Field(None, ge=3, description="pixels in all around each centre; null: per line, by tolerance")
+    tolerance: float = Field(1e-5, gt=0, lt=0.1, description="a line's wing is cut where it falls below this")
+
+
+class SpectrumConfig(ComponentConfig):
+    """The observed spectrum. Without a path a truth is drawn from the grid, see `truth`."""
+
+    path: Path | None = Field(None, description="file to measure")
+    reader: ReaderSlot | None = Field(None, description="null: the first reader that knows the file")
+    preprocess: tuple[PreprocessorSlot, ...] = default_steps()
+    wavelength: tuple[float, float] | None = Field(None, description="part to use, vacuum Å [low, high]")
+    bad_pixels: Literal["refuse", "mask"] = Field(
+        "refuse", description="what to do with non-finite flux or useless errors: stop, or leave those pixels out"
+    )
+
+
+class TruthConfig(ComponentConfig):
+    """What a run without a spectrum measures: a spectrum of known labels."""
+
+    labels: dict[str, float] | None = Field(None, description="its labels; null: drawn by seed, off the nodes")
+    snr: float | None = Field(100.0, gt=0, description="signal to noise per pixel; null: no noise")
+    rv: float = Field(0.0, description="radial velocity, km/s")
+    resolving_power: float | None = Field(None, gt=0, description="λ/Δλ it is convolved to; null: that of the grid")
+
+
+class ObjectiveConfig(ComponentConfig):
+    """What is minimised: the distance between generator and data."""
+
+    metric: Literal["chi2", "rms"] = Field(
+        "chi2", description="mean squared residual over the errors, or root mean square residual as in the paper"
+    )
+    continuum_degree: int | None = Field(
+        2, ge=0, le=15, description="free Chebyshev continuum per order, solved in closed form; null: none"
+    )
+    resolving_power: Selection | None = Field(
+        None, description="λ/Δλ of the data: a number (fixed), [low, high] (free); null: not applied"
+    )
+    rv: Selection | None = Field(
+        None, description="radial velocity, km/s: a number (fixed), [low, high] (free); null: not applied"
+    )
+    nan_as_one: bool = Field(False, description="a NaN of the generator counts as continuum, as in the paper")
+
+
+class RuntimeConfig(ComponentConfig):
+    """How the work is done."""
+
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    seed: int = Field(0, ge=0, description="of everything random")
+    workers: int | None = Field(None, ge=1, description="nodes cloned side by side; null: one a core")
+
+
+class RunConfig(ComponentConfig):
+    """Everything that decides a result."""
+
+    grid: GridSlot = default_slot("synthetic", "grid of model spectra, with its selection and preprocessing")
+    find: FindConfig = FindConfig()
+    profile: ProfileSlot = default_slot("pseudo_voigt", "shape of a line")
+    clone: CloneConfig = CloneConfig()
+    associate: AssociateConfig = AssociateConfig()
+    interpolator: InterpolatorSlot = default_slot("cubic", "how line parameters are carried between nodes")
+    generator: GeneratorConfig = GeneratorConfig()
+    spectrum: SpectrumConfig = Field(default={}, validate_default=True)
+    truth: TruthConfig = TruthConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    box: dict[str, Selection] = Field(
+        default={}, description="search box per label: [low, high] or {around: x, half_width: y}; else the whole grid"
+    )
+    optimizer: OptimizerSlot = default_slot("gp", "how the minimum is searched")
+    runtime: RuntimeConfig = RuntimeConfig()
+
+
+# --- from files and options ------------------------------------------------------------------------------------
+
+
+def load_config(
+    path: Path | None = None,
+    *,
+    slots: Mapping[str, str] | None = None,
+    sets: Sequence[str] = (),
+    registry: Registry | None = None,
+) -> RunConfig:
+    """The config of a YAML file (or the defaults), with `slots` replaced whole (`{"grid": "phoenix"}`) and then
+    fields edited by `sets` (`"grid.teff=[3000,4000]"`). ConfigError names file, field and what was expected."""
+    raw = _read_yaml(path) if path else {}
+    for slot, name in (slots or {}).items():
+        raw[slot] = {"name": name}
+    for item in sets:
+        _set(raw, item)
+    return parse_config(raw, source=str(path) if path else "config", registry=registry)
+
+
+def parse_config(raw: Mapping[str, Any], *, source: str = "config", registry: Registry | None = None) -> RunConfig:
+    """The config from plain data."""
+    try:
+        return RunConfig.model_validate(raw, context={"registry": registry or installed()})
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, e['loc'])) or 'top level'}: {e['msg']}" for e in error.errors()]
+        raise ConfigError(f"{source}: " + "; ".join(problems)) from None
+
+
+def dump_config(config: RunConfig) -> str:
+    """YAML that `load_config` reads back to an equal config."""
+    import yaml
+
+    return str(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
+    if raw is None:
+        return {}
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: expected fields such as `grid: synthetic`, found {type(raw).__name__}")
+    return raw
+
+
+def _set(raw: dict[str, Any], item: str) -> None:
+    import yaml
+
+    where, sign, text = item.partition("=")
+    if not sign or not where:
+        raise ConfigError(f"--set {item}: expected field=value, such as grid.teff=[3000,4000]")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {item}: {text!r} is not YAML") from None
+    *parents, last = where.split(".")
+    here = raw
+    for key in parents:
+        inner = here.get(key)
+        here[key] = {"name": inner} if isinstance(inner, str) else dict(inner or {})
+        here = here[key]
+    here[last] = value

@@ -1,0 +1,135 @@
+"""Finds plugins through the entry point group `hml`; keeps broken ones as values; answers by name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+
+import pluggy
+
+from hml.core import hookspecs
+from hml.core.components import Component, ComponentConfig
+from hml.core.errors import PluginError
+from hml.core.hookspecs import FAMILIES, PROJECT
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A component and where it came from."""
+
+    family: str
+    component: Component
+    plugin: str
+    distribution: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A plugin, or one of its hooks, that does not work here."""
+
+    plugin: str
+    distribution: str
+    version: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Everything that was found. Make one with `discover`; it never changes."""
+
+    entries: tuple[Entry, ...]
+    failures: tuple[Failure, ...]
+
+    def family(self, family: str) -> list[Entry]:
+        """The entries of one family, sorted by name."""
+        return sorted((e for e in self.entries if e.family == family), key=lambda e: e.component.name)
+
+    def get(self, family: str, name: str) -> Component:
+        """The component of that name; PluginError says what else there is, or who else claims it."""
+        found = [e for e in self.family(family) if e.component.name == name]
+        if len(found) > 1:
+            raise PluginError(
+                f"{family[:-1]} {name!r} is offered by {' and by '.join(_origin(e) for e in found)}; "
+                "uninstall one of them"
+            )
+        if not found:
+            raise PluginError(self._unknown(family, name))
+        return found[0].component
+
+    def _unknown(self, family: str, name: str) -> str:
+        names = sorted({e.component.name for e in self.family(family)})
+        close = difflib.get_close_matches(name, names, n=1)
+        text = f"there is no {family[:-1]} {name!r}"
+        text += f"; did you mean {close[0]!r}?" if close else "."
+        text += f" Available: {', '.join(names) or 'none'}."
+        if self.failures:
+            text += " Failed to load: " + "; ".join(f"{f.plugin} ({_origin(f)}): {f.error}" for f in self.failures) + "."
+        return text + ("" if close else f" A package that provides it must be installed first (pip install hml-{name}?).")
+
+
+def _origin(item: Entry | Failure) -> str:
+    return f"{item.distribution} {item.version}"
+
+
+def discover(points: Iterable[EntryPoint] | None = None) -> Registry:
+    """Load every plugin of the entry point group, each on its own."""
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(hookspecs)
+    entries: list[Entry] = []
+    failures: list[Failure] = []
+    for point in sorted(entry_points(group=PROJECT) if points is None else points, key=lambda p: (_dist(p), p.name)):
+        try:
+            manager.register(point.load(), name=f"{_dist(point)[0]}:{point.name}")
+            # BaseException-derived exits at import (a plugin calling sys.exit) must not end hml either
+        except (Exception, SystemExit) as error:
+            failures.append(_failure(point, error))
+            continue
+        found, failed = _components(manager, point)
+        entries += found
+        failures += failed
+    return Registry(tuple(entries), tuple(failures))
+
+
+def _components(manager: pluggy.PluginManager, point: EntryPoint) -> tuple[list[Entry], list[Failure]]:
+    distribution, version = _dist(point)
+    plugin = manager.get_plugin(f"{distribution}:{point.name}")
+    found: list[Entry] = []
+    failed: list[Failure] = []
+    for family, hook in FAMILIES.items():
+        for impl in (i for i in getattr(manager.hook, hook).get_hookimpls() if i.plugin is plugin):
+            try:
+                components = [_checked(c) for c in impl.function()]
+            except (Exception, SystemExit) as error:
+                failed.append(_failure(point, error, hook))
+                continue
+            found += [Entry(family, c, point.name, distribution, version) for c in components]
+    return found, failed
+
+
+def _checked(component: object) -> Component:
+    if not isinstance(component, Component):
+        raise TypeError(f"a hook must yield Component records, not {type(component).__name__}")
+    if not (isinstance(component.config, type) and issubclass(component.config, ComponentConfig)):
+        raise TypeError(f"component {component.name!r}: config must be a subclass of ComponentConfig")
+    return component
+
+
+def _failure(point: EntryPoint, error: BaseException, where: str = "") -> Failure:
+    lines = str(error).strip().splitlines()
+    text = f"{type(error).__name__}: {lines[0] if lines else ''}".rstrip(": ")
+    return Failure(point.name, *_dist(point), f"{where}: {text}" if where else text)
+
+
+def _dist(point: EntryPoint) -> tuple[str, str]:
+    dist = point.dist
+    return (dist.metadata["Name"], dist.version) if dist else ("unknown", "?")
+
+
+@cache
+def installed() -> Registry:
+    """The plugins of this installation (found once a process)."""
+    return discover()

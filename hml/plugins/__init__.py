@@ -1,0 +1,1 @@
+"""The parts that hml brings itself. They enter through entry points like anyone else's."""
