@@ -10,8 +10,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "hml.core.components": ["Applies", "BuildContext", "Component", "ComponentConfig", "Progress", "quiet"],
     "hml.core.config": [
-        "Chosen", "GridConfig", "RunConfig", "default_slot", "default_steps", "dump_config", "load_config",
-        "parse_config",
+        "Chosen", "GridConfig", "PreprocessorSlot", "RunConfig", "default_slot", "default_steps", "dump_config",
+        "load_config", "parse_config",
     ],
     "hml.core.errors": [
         "ArtefactError", "ConfigError", "GridError", "HmlError", "LabelError", "PluginError", "SpectrumError",

@@ -43,7 +43,11 @@ class Progress(Protocol):
 @contextmanager
 def quiet(task: str, total: float | None = None, unit: str = "") -> Iterator[Callable[[float], None]]:
     """The progress of a library: says nothing."""
-    yield lambda amount=1.0: None
+    yield _nothing
+
+
+def _nothing(amount: float = 1.0) -> None:
+    pass
 
 
 @dataclass(frozen=True)

@@ -59,9 +59,10 @@ class Slot:
     def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         options: list[dict[str, Any]] = []
         for component in (entry.component for entry in installed().family(self.family)):
-            fields = component.config.model_json_schema()
-            fields["properties"] = {"name": {"const": component.name}, **fields.get("properties", {})}
-            options += [{"const": component.name, "description": component.summary}, fields]
+            fields = handler.resolve_ref_schema(handler(component.config.__pydantic_core_schema__))
+            properties = {"name": {"const": component.name}, **fields.get("properties", {})}
+            name = {"const": component.name, "description": component.summary}
+            options += [name, {**fields, "properties": properties}]
         return {"anyOf": options}
 
     def _resolve(self, value: Any, info: ValidationInfo) -> Chosen:
@@ -69,7 +70,8 @@ class Slot:
             return value
         fields = {"name": value} if isinstance(value, str) else value
         if not isinstance(fields, Mapping):
-            raise PydanticCustomError("slot", "expected a name or {{name: ..., fields}}, got {got}", {"got": repr(value)})
+            text = f"expected a name or {{name: ..., fields}}, got {value!r}"
+            raise PydanticCustomError("slot", "{text}", {"text": text})
         fields = dict(fields)
         name = fields.pop("name", self.default)
         if not isinstance(name, str):
@@ -88,6 +90,7 @@ InterpolatorSlot = Annotated[Chosen, Slot("interpolators", "cubic")]
 OptimizerSlot = Annotated[Chosen, Slot("optimizers", "gp")]
 ReaderSlot = Annotated[Chosen, Slot("readers")]
 PreprocessorSlot = Annotated[Chosen, Slot("preprocessors")]
+"""Type of one preprocessor in a config: `preprocess: tuple[PreprocessorSlot, ...] = default_steps("continuum")`."""
 
 
 def default_slot(name: str, description: str) -> Any:
@@ -133,7 +136,7 @@ class CloneConfig(ComponentConfig):
     learning_rate: float = Field(0.1, gt=0, description="of Adam (amsgrad)")
     schedule: Literal["cosine", "constant"] = Field("cosine", description="how the learning rate changes")
     centres: Literal["bounded", "free"] = Field(
-        "bounded", description="bounded: centres move in units of the line's width, one width at most; free: in Å, as in the paper"
+        "bounded", description="bounded: in units of the line's width, one width at most; free: in Å, as in the paper"
     )
     radial_velocity: bool = Field(False, description="one more free parameter per node, as in the paper")
     window: int | None = Field(None, ge=3, description="pixels in all around each centre; null: per line, by tolerance")
@@ -148,6 +151,7 @@ class AssociateConfig(ComponentConfig):
         "tracks", description="tracks: neighbouring nodes linked in velocity; paper: identical pre-fit centres"
     )
     tolerance: float = Field(3.0, gt=0, description="largest shift between neighbouring nodes, km/s (tracks)")
+    refit: int = Field(40, ge=0, description="steps of a second fit of every node with all tracks; 0: none (tracks)")
 
 
 class GeneratorConfig(ComponentConfig):
@@ -176,6 +180,9 @@ class TruthConfig(ComponentConfig):
     snr: float | None = Field(100.0, gt=0, description="signal to noise per pixel; null: no noise")
     rv: float = Field(0.0, description="radial velocity, km/s")
     resolving_power: float | None = Field(None, gt=0, description="λ/Δλ it is convolved to; null: that of the grid")
+    preprocess: bool = Field(
+        False, description="normalise it like the grid's nodes, knowing its labels (as in the paper; a star gives no such help)"
+    )
 
 
 class ObjectiveConfig(ComponentConfig):
@@ -212,6 +219,10 @@ class RunConfig(ComponentConfig):
     profile: ProfileSlot = default_slot("pseudo_voigt", "shape of a line")
     clone: CloneConfig = CloneConfig()
     associate: AssociateConfig = AssociateConfig()
+    hold_out: dict[str, Selection | Literal["alternate"]] = Field(
+        default={},
+        description="nodes kept out of the generator, per label: [low, high], {nodes: […]} or alternate (every second)",
+    )
     interpolator: InterpolatorSlot = default_slot("cubic", "how line parameters are carried between nodes")
     generator: GeneratorConfig = GeneratorConfig()
     spectrum: SpectrumConfig = Field(default={}, validate_default=True)
@@ -231,16 +242,20 @@ def load_config(
     path: Path | None = None,
     *,
     slots: Mapping[str, str] | None = None,
+    fields: Mapping[str, Any] | None = None,
     sets: Sequence[str] = (),
     registry: Registry | None = None,
 ) -> RunConfig:
-    """The config of a YAML file (or the defaults), with `slots` replaced whole (`{"grid": "phoenix"}`) and then
-    fields edited by `sets` (`"grid.teff=[3000,4000]"`). ConfigError names file, field and what was expected."""
+    """The config of a YAML file (or the defaults), with `slots` replaced whole (`{"grid": "phoenix"}`), then `fields` set
+    (`{"runtime.seed": 1}`), then edited by `sets` (`"grid.teff=[3000,4000]"`). ConfigError names file, field and what was
+    expected."""
     raw = _read_yaml(path) if path else {}
     for slot, name in (slots or {}).items():
         raw[slot] = {"name": name}
+    for where, value in (fields or {}).items():
+        _put(raw, where, value)
     for item in sets:
-        _set(raw, item)
+        _put(raw, *_edit(item))
     return parse_config(raw, source=str(path) if path else "config", registry=registry)
 
 
@@ -276,20 +291,26 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return raw
 
 
-def _set(raw: dict[str, Any], item: str) -> None:
+def _edit(item: str) -> tuple[str, Any]:
+    """`field=value` as a user writes it, the value in YAML."""
     import yaml
 
     where, sign, text = item.partition("=")
     if not sign or not where:
         raise ConfigError(f"--set {item}: expected field=value, such as grid.teff=[3000,4000]")
     try:
-        value = yaml.safe_load(text)
+        return where, yaml.safe_load(text)
     except yaml.YAMLError:
         raise ConfigError(f"--set {item}: {text!r} is not YAML") from None
+
+
+def _put(raw: dict[str, Any], where: str, value: Any) -> None:
     *parents, last = where.split(".")
     here = raw
     for key in parents:
         inner = here.get(key)
+        if inner is not None and not isinstance(inner, str | Mapping):
+            raise ConfigError(f"--set {where}: {key!r} is a list; give the whole list, such as grid.preprocess=[...]")
         here[key] = {"name": inner} if isinstance(inner, str) else dict(inner or {})
         here = here[key]
     here[last] = value

@@ -17,6 +17,7 @@ from hml.core.components import Component
 PROJECT = "hml"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
+"""Marks a plugin's function as the implementation of the hook of the same name."""
 
 
 @hookspec

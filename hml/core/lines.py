@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hml.core.space import Space
-
-Floats = NDArray[np.float64]
+from hml.core.space import Floats, Space
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +29,8 @@ class FoundLines:
 class Clone:
     """The fitted line set of one node.
 
-    centre `[L]` vacuum Å, sorted; params `[L, K]` as the profile names them (`names`, the first is
-    `ln_amplitude`); found `[L]` the centre before the fit. `rms` is over the fitted pixels.
+    centre `[L]` vacuum Å; params `[L, K]` as the profile names them (`names`, the first is `ln_amplitude`);
+    found `[L]` the centre before the fit, sorted. `rms` is over the fitted pixels.
     """
 
     centre: Floats

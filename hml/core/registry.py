@@ -67,8 +67,11 @@ class Registry:
         text += f"; did you mean {close[0]!r}?" if close else "."
         text += f" Available: {', '.join(names) or 'none'}."
         if self.failures:
-            text += " Failed to load: " + "; ".join(f"{f.plugin} ({_origin(f)}): {f.error}" for f in self.failures) + "."
-        return text + ("" if close else f" A package that provides it must be installed first (pip install hml-{name}?).")
+            failed = (f"{f.plugin} ({_origin(f)}): {f.error}" for f in self.failures)
+            text += f" Failed to load: {'; '.join(failed)}."
+        if not close:
+            text += f" A package that provides it must be installed first (pip install hml-{name}?)."
+        return text
 
 
 def _origin(item: Entry | Failure) -> str:
@@ -98,7 +101,8 @@ def _components(manager: pluggy.PluginManager, point: EntryPoint) -> tuple[list[
     distribution, version = _dist(point)
     plugin = manager.get_plugin(f"{distribution}:{point.name}")
     found: list[Entry] = []
-    failed: list[Failure] = []
+    unknown = LookupError(f"there is no hook of this name; the hooks are {', '.join(FAMILIES.values())}")
+    failed = [_failure(point, unknown, c.name) for c in manager.get_hookcallers(plugin) or () if not c.has_spec()]
     for family, hook in FAMILIES.items():
         for impl in (i for i in getattr(manager.hook, hook).get_hookimpls() if i.plugin is plugin):
             try:

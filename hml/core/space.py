@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from hml.core.errors import LabelError
 
+Floats = NDArray[np.float64]
+
 Node = tuple[float, ...]
 """A point of the grid: label values in the order of the space's axes."""
 
@@ -62,11 +64,11 @@ class Space:
         return tuple(axis.name for axis in self.axes)
 
     @property
-    def lower(self) -> NDArray[np.float64]:
+    def lower(self) -> Floats:
         return np.array([axis.lower for axis in self.axes])
 
     @property
-    def upper(self) -> NDArray[np.float64]:
+    def upper(self) -> Floats:
         return np.array([axis.upper for axis in self.axes])
 
     @property
@@ -84,7 +86,7 @@ class Space:
         """A point `[P]` as {label: value}."""
         return {name: float(value) for name, value in zip(self.names, np.asarray(point), strict=True)}
 
-    def to_array(self, labels: Mapping[str, float]) -> NDArray[np.float64]:
+    def to_array(self, labels: Mapping[str, float]) -> Floats:
         """{label: value} as a point `[P]`; every label must be there, and no other. An axis of one value may be
         left out."""
         unknown = set(labels) - set(self.names)
@@ -95,7 +97,7 @@ class Space:
             raise LabelError(f"label {', '.join(missing)} is missing; the labels are {', '.join(self.names)}")
         return np.array([float(labels.get(axis.name, axis.lower)) for axis in self.axes])
 
-    def require(self, points: ArrayLike) -> NDArray[np.float64]:
+    def require(self, points: ArrayLike) -> Floats:
         """`points` `[P]` or `[B, P]` as float64 if all lie inside the space, else LabelError. Rounding at the edge
         is forgiven (1e-9 of the axis)."""
         array = np.asarray(points, dtype=np.float64)

@@ -1,1 +1,57 @@
-"""(being written)"""
+"""Interpolators for rectilinear grids: `linear` and `cubic`. Light to import; torch and scipy come with `build`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from hml import BuildContext, Component, ComponentConfig, hookimpl
+
+if TYPE_CHECKING:
+    from hml import Interpolator
+
+TRAITS = {"requires_rectilinear": True, "differentiable": True}
+
+
+class LinearConfig(ComponentConfig):
+    """Multilinear interpolation in the labels themselves."""
+
+    storage: Literal["float64", "float32"] = Field(
+        "float64", description="precision of the stored line parameters; float32 halves memory"
+    )
+
+
+class CubicConfig(ComponentConfig):
+    """Cubic splines along every axis."""
+
+    coordinates: dict[str, Literal["identity", "log", "inverse"]] = Field(
+        default={"teff": "inverse"},
+        description="label → what the spline runs in: the label, its logarithm, or 5040/label (for Teff, in which "
+        "line strengths are nearly linear); other labels as they are, names that the grid lacks have no effect",
+    )
+    storage: Literal["float64", "float32"] = Field(
+        "float64", description="precision of the stored line parameters; float32 halves memory"
+    )
+
+
+def _linear(config: LinearConfig, _: BuildContext) -> Interpolator:
+    from hml.plugins.interpolators.linear import Linear
+
+    return Linear(config.storage)
+
+
+def _cubic(config: CubicConfig, _: BuildContext) -> Interpolator:
+    from hml.plugins.interpolators.cubic import Cubic
+
+    return Cubic(config.coordinates, config.storage)
+
+
+@hookimpl
+def hml_interpolators() -> Iterable[Component]:
+    """The interpolators of hml itself."""
+    yield Component("linear", "multilinear between nodes, continuous but with kinks at them", LinearConfig, _linear,
+                    traits=TRAITS)
+    yield Component("cubic", "not-a-knot cubic splines along every axis, smooth; short axes at the order they allow",
+                    CubicConfig, _cubic, reference="de Boor 1978, A Practical Guide to Splines", traits=TRAITS)

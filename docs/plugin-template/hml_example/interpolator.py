@@ -1,0 +1,55 @@
+"""Inverse distance weighting: a `Manifold`, and the `Interpolator` that makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from hml import Interpolator, Manifold, Table
+
+
+class Shepard(Manifold):
+    """labels `[B, P]` → Σ w·values / Σ w with w = distance^-power; at a node its own values."""
+
+    differentiable = True
+
+    def __init__(self, nodes: torch.Tensor, scale: torch.Tensor, values: torch.Tensor, power: float) -> None:
+        super().__init__()
+        self.power = power
+        self.register_buffer("nodes", nodes)  # [M, P]
+        self.register_buffer("scale", scale)  # [P]
+        self.register_buffer("values", values)  # [M, L, K]
+
+    def forward(self, labels: torch.Tensor) -> torch.Tensor:
+        distance2 = (((labels[:, None] - self.nodes) / self.scale) ** 2).sum(-1)  # [B, M]
+        # the smallest number that keeps the weight of a node itself finite, and its gradient too
+        weight = (distance2 + 1e-12) ** (-0.5 * self.power)
+        return torch.einsum("bm,mlk->blk", weight / weight.sum(1, keepdim=True), self.values)
+
+    def subset(self, lines: Sequence[int] | slice | np.ndarray) -> Shepard:
+        index = lines if isinstance(lines, slice) else torch.as_tensor(np.asarray(lines), dtype=torch.long)
+        return Shepard(self.nodes, self.scale, self.values[:, index], self.power)
+
+    def header(self) -> dict[str, Any]:
+        return {"nodes": list(self.nodes.shape), "values": list(self.values.shape), "power": self.power}
+
+
+class InverseDistance(Interpolator):
+    """Fits nothing: the table is the manifold."""
+
+    def __init__(self, power: float) -> None:
+        self.power = power
+
+    def fit(self, table: Table) -> Manifold:
+        width = table.space.upper - table.space.lower
+        arrays = (table.nodes, np.where(width > 0, width, 1.0), table.values)
+        nodes, scale, values = (torch.as_tensor(array, dtype=torch.float64) for array in arrays)
+        return Shepard(nodes, scale, values, self.power)
+
+    def empty(self, header: Mapping[str, Any]) -> Manifold:
+        shapes = (header["nodes"], header["nodes"][1:], header["values"])
+        nodes, scale, values = (torch.ones(*shape, dtype=torch.float64) for shape in shapes)
+        return Shepard(nodes, scale, values, float(header["power"]))

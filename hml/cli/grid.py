@@ -1,0 +1,132 @@
+"""`hml grid`: which grids there are, what is in them, and how to get them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hml.cli.options import ConfigFile, Json, Sets, make_config, progress
+from hml.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hml.core.parts import Parts
+
+app = typer.Typer(help="Grids of model spectra.", no_args_is_help=True)
+
+Name = Annotated[str | None, typer.Argument(help="Name of the grid; else that of the config.")]
+Teff = Annotated[str | None, typer.Option("--teff", help="low:high or one value, K.")]
+Logg = Annotated[str | None, typer.Option("--logg", help="low:high or one value.")]
+Feh = Annotated[str | None, typer.Option("--feh", help="low:high or one value.")]
+Alpha = Annotated[str | None, typer.Option("--alpha", help="low:high or one value.")]
+Band = Annotated[str | None, typer.Option("--wavelength", help="low:high, vacuum Å.")]
+
+
+@app.command("list")
+def list_grids(json: Json = False) -> None:
+    """Grids that can be named in a config."""
+    from hml.cli.show import print_json, table
+    from hml.core.registry import installed
+
+    entries = installed().family("grids")
+    rows = [
+        {"name": e.component.name, "summary": e.component.summary, "distribution": e.distribution,
+         "reference": e.component.reference}
+        for e in entries
+    ]
+    if json:
+        print_json(rows)
+        return
+    table("", ["grid", "summary", "from", "reference"], [
+        [r["name"], r["summary"], r["distribution"], r["reference"]] for r in rows
+    ])
+
+
+@app.command()
+def info(
+    name: Name = None, teff: Teff = None, logg: Logg = None, feh: Feh = None, alpha: Alpha = None,
+    wavelength: Band = None, config: ConfigFile = None, sets: Sets = None, json: Json = False,
+) -> None:
+    """Axes, nodes, holes, band and files of a grid, as selected."""
+    from hml.cli.show import show_facts
+
+    parts = _parts(name, {"teff": teff, "logg": logg, "feh": feh, "alpha": alpha}, wavelength, config, sets)
+    show_facts(f"grid {parts.config.grid.name}", _facts(parts), json)
+
+
+@app.command()
+def fetch(
+    name: Name = None, teff: Teff = None, logg: Logg = None, feh: Feh = None, alpha: Alpha = None,
+    wavelength: Band = None, config: ConfigFile = None, sets: Sets = None,
+) -> None:
+    """Download what is missing of a grid. The size is told first; it resumes where it stopped."""
+    from hml.core.interfaces import FetchableGrid
+
+    parts = _parts(name, {"teff": teff, "logg": logg, "feh": feh, "alpha": alpha}, wavelength, config, sets)
+    grid = parts.grid
+    if not isinstance(grid, FetchableGrid):
+        print(f"grid {parts.config.grid.name}: needs no download")
+        return
+    missing = grid.missing()
+    if missing is None:
+        print(f"grid {parts.config.grid.name}: everything selected is here")
+        return
+    print(f"{len(missing.files):,} files, {missing.bytes / 1e6:,.1f} MB, from {' or '.join(missing.sources)}", flush=True)
+    grid.fetch(parts.context.progress)
+    print(f"grid {parts.config.grid.name}: {len(grid.nodes()):,} nodes are here")  # type: ignore[attr-defined]
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Folder to write to.")], name: Name = None, config: ConfigFile = None,
+    sets: Sets = None,
+) -> None:
+    """Write a grid out as a PHOENIX-format tree of FITS files (grids that can, such as synthetic)."""
+    parts = _parts(name, {}, None, config, sets)
+    write: Any = getattr(parts.grid, "write_phoenix_tree", None)
+    if write is None:
+        raise ConfigError(f"grid {parts.config.grid.name!r} cannot write itself out; synthetic can")
+    files = write(folder, progress=parts.context.progress)
+    print(f"{len(files):,} files written under {folder}")
+
+
+def _parts(
+    name: str | None, labels: dict[str, str | None], wavelength: str | None, config: Path | None, sets: list[str] | None
+) -> Parts:
+    """The parts of a config whose grid is selected by options."""
+    from hml.core.parts import Parts
+
+    edits = [f"grid.{label}={_range(wish)}" for label, wish in labels.items() if wish is not None]
+    if wavelength is not None:
+        edits.append(f"grid.wavelength={_range(wavelength)}")
+    return Parts.of(make_config(config, name, sets=[*edits, *(sets or [])]), progress())
+
+
+def _range(text: str) -> str:
+    """`5000:6000` → `[5000, 6000]`; `5000` stays."""
+    return f"[{text.replace(':', ', ')}]" if ":" in text else text
+
+
+def _facts(parts: Parts) -> dict[str, Any]:
+    from hml.core.interfaces import FetchableGrid
+
+    grid = parts.grid
+    nodes, holes = list(grid.nodes()), grid.space.holes(grid.nodes())
+    facts: dict[str, Any] = {"nodes": len(nodes), "holes": len(holes)}
+    for axis in grid.space.axes:
+        shown = [f"{v:g}" for v in axis.nodes]
+        text = ", ".join(shown if len(shown) <= 10 else [*shown[:4], "…", *shown[-3:]])
+        facts[axis.name] = f"{text} {axis.unit} ({len(shown)})"
+    if holes:
+        facts["first holes"] = "; ".join(str(grid.space.to_dict(hole)) for hole in holes[:3])
+    missing = grid.missing() if isinstance(grid, FetchableGrid) else None
+    if missing is not None:
+        facts["missing"] = f"{len(missing.files):,} files, {missing.bytes / 1e6:,.1f} MB; hml grid fetch {parts.config.grid.name}"
+    elif nodes:
+        spectrum = grid.load(nodes[0])
+        facts["band"] = f"{spectrum.band[0]:.2f}–{spectrum.band[1]:.2f} Å (vacuum)"
+        facts["pixels"] = f"{len(spectrum):,} in {len(spectrum.starts)} order(s)"
+    facts["resolving power"] = grid.resolving_power or "native sampling"
+    describe = getattr(grid, "describe", None)
+    return facts | (describe() if describe else {})

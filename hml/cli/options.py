@@ -1,0 +1,81 @@
+"""Options that several commands share, and how they become a config."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from hml.core.components import Progress
+    from hml.core.config import RunConfig
+
+ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="YAML file of the run; else the defaults.")]
+Grid = Annotated[str | None, typer.Option("--grid", "-g", help="Grid of model spectra (replaces the whole slot).")]
+Interpolator = Annotated[str | None, typer.Option("--interpolator", help="Interpolator of line parameters.")]
+Optimizer = Annotated[str | None, typer.Option("--optimizer", "-o", help="Optimizer.")]
+Sets = Annotated[
+    list[str] | None, typer.Option("--set", "-s", help="Edit one field, e.g. grid.teff=[3000,4000]. Repeatable.")
+]
+Seed = Annotated[int | None, typer.Option("--seed", help="Of everything random.")]
+Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, …")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def make_config(  # one argument per shared option
+    config: Path | None, grid: str | None = None, interpolator: str | None = None, optimizer: str | None = None,
+    sets: list[str] | None = None, seed: int | None = None, device: str | None = None, spectrum: Path | None = None,
+) -> RunConfig:
+    """The config that the options of a command mean."""
+    from hml.core.config import load_config
+
+    slots = {"grid": grid, "interpolator": interpolator, "optimizer": optimizer}
+    fields = {"runtime.seed": seed, "runtime.device": device, "spectrum.path": spectrum}
+    return load_config(
+        config,
+        slots={k: v for k, v in slots.items() if v is not None},
+        fields={k: v for k, v in fields.items() if v is not None},
+        sets=sets or (),
+    )
+
+
+def progress() -> Progress:
+    """Bars with rate and time left on a terminal's stderr; silence elsewhere."""
+    import sys
+
+    if sys.stderr.isatty():
+        return _bars
+    from hml.core.components import quiet
+
+    return quiet
+
+
+@contextmanager
+def _bars(task: str, total: float | None = None, unit: str = "") -> Iterator[Any]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn, DownloadColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn,
+        TimeRemainingColumn, TransferSpeedColumn,
+    )
+
+    size: list[ProgressColumn | str]
+    size = [DownloadColumn(), TransferSpeedColumn()] if unit == "B" else [MofNCompleteColumn(), unit, _Rate()]
+    columns = [TextColumn("{task.description:>12}"), BarColumn(), *size, TimeElapsedColumn(), TextColumn("left"),
+               TimeRemainingColumn()]
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        bar = bars.add_task(task, total=total)
+        yield lambda amount=1.0: bars.advance(bar, amount)
+
+
+def _Rate() -> Any:  # noqa: N802 (a column type, made here so that rich is only imported when bars are shown)
+    from rich.progress import ProgressColumn, Task
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:.1f}/s" if task.speed else "")
+
+    return Rate()

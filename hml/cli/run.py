@@ -1,0 +1,135 @@
+"""`hml run` and its stages one by one: clone, build, reconstruct, infer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hml.cli.options import ConfigFile, Device, Grid, Interpolator, Json, Optimizer, Seed, Sets, make_config, progress
+from hml.core.errors import ConfigError, LabelError
+
+SpectrumFile = Annotated[Path | None, typer.Option("--spectrum", help="File to measure; else a truth from the grid.")]
+Output = Annotated[Path | None, typer.Option("--output", help="Folder of the results.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put the commands on the app, in the order of the help page."""
+    for command in (run, clone, build, reconstruct, infer):
+        app.command()(command)
+
+
+def run(  # one argument per option
+    config: ConfigFile = None, grid: Grid = None, interpolator: Interpolator = None, optimizer: Optimizer = None,
+    spectrum: SpectrumFile = None, sets: Sets = None, output: Output = None, seed: Seed = None, device: Device = None,
+    json: Json = False,
+    test: Annotated[
+        bool, typer.Option("--test", help="The paper's own protocol: node spectra, ± 500 K boxes.")
+    ] = False,
+) -> None:
+    """Everything: a grid becomes a generator, a spectrum is measured with it. Without --spectrum the target is a
+    spectrum of known labels, and truth and result are shown side by side."""
+    from hml.cli.show import show_protocol, show_result
+
+    chosen = make_config(config, grid, interpolator, optimizer, sets, seed, device, spectrum)
+    if test:
+        from hml.core.protocol import run_protocol
+
+        show_protocol(run_protocol(chosen, output=output, progress=progress()), json)
+        return
+    from hml.core import pipeline
+
+    show_result(pipeline.run(chosen, output=output, progress=progress()), json)
+
+
+def clone(
+    config: ConfigFile = None, grid: Grid = None, sets: Sets = None, device: Device = None, json: Json = False
+) -> None:
+    """Clone every node of the grid: find its lines and fit them. Resumes where it stopped."""
+    from hml.cli.show import show_facts
+    from hml.core.build import Shelf, clone_nodes
+    from hml.core.parts import Parts, ensure_grid, plan_nodes
+
+    parts = Parts.of(make_config(config, grid, sets=sets, device=device), progress())
+    ensure_grid(parts)
+    plan = plan_nodes(parts)
+    shelf = Shelf.of(parts, plan)
+    cloned = [c.clone for c in clone_nodes(parts, plan, shelf)]
+    rms = sorted(c.rms for c in cloned)
+    show_facts("clones", {
+        "nodes": len(cloned), "lines": sum(map(len, cloned)), "median rms": rms[len(rms) // 2], "worst rms": rms[-1],
+        "folder": str(shelf.clones),
+    }, json)
+
+
+def build(
+    config: ConfigFile = None, grid: Grid = None, interpolator: Interpolator = None, sets: Sets = None,
+    device: Device = None, json: Json = False,
+) -> None:
+    """Build the generator: clone, associate, refit, fit the manifold. Found at once if it was built before."""
+    from hml.cli.show import show_facts
+    from hml.core import pipeline
+    from hml.core.build import Shelf
+    from hml.core.parts import Parts, plan_nodes
+
+    chosen = make_config(config, grid, interpolator, sets=sets, device=device)
+    made = pipeline.build(chosen, progress=progress())
+    parts = Parts.of(chosen)
+    low, high = made.band
+    rms = sorted(made.header["clone_rms"])
+    show_facts("generator", {
+        "nodes": len(made.header["nodes"]), "tracks": len(made), "band": f"{low:.1f}–{high:.1f} Å",
+        "labels": ", ".join(f"{a.name} {a.lower:g}–{a.upper:g} {a.unit}".strip() for a in made.space.axes),
+        "median clone rms": rms[len(rms) // 2], "file": str(Shelf.of(parts, plan_nodes(parts)).generator),
+    }, json)
+
+
+def reconstruct(
+    labels: Annotated[str, typer.Option("--labels", help="teff=5772,logg=4.44,feh=0")],
+    output: Annotated[Path, typer.Option("--output", help="ECSV file to write.")],
+    wavelength: Annotated[str | None, typer.Option("--wavelength", help="low:high in vacuum Å; else all.")] = None,
+    flux: Annotated[str, typer.Option("--flux", help="normalised, or absolute (in the grid's own unit).")] = "normalised",
+    config: ConfigFile = None, grid: Grid = None, interpolator: Interpolator = None, sets: Sets = None,
+    device: Device = None,
+) -> None:
+    """Make the spectrum of any labels inside the grid."""
+    from hml.cli.show import show_facts
+    from hml.core import pipeline
+    from hml.core.export import write_spectrum
+
+    if flux not in ("normalised", "absolute"):
+        raise ConfigError(f"--flux {flux}: expected normalised or absolute")
+    point = _labels(labels)
+    low, high = _range(wavelength)
+    generator = pipeline.build(make_config(config, grid, interpolator, sets=sets, device=device), progress=progress())
+    spectrum = generator.spectrum(point, low=low, high=high, absolute=flux == "absolute")
+    write_spectrum(spectrum, output)
+    show_facts("spectrum", {"file": str(output), "pixels": len(spectrum), **spectrum.meta["labels"]}, False)
+
+
+def infer(
+    spectrum: Annotated[Path, typer.Option("--spectrum", help="File to measure.")],
+    config: ConfigFile = None, grid: Grid = None, interpolator: Interpolator = None, optimizer: Optimizer = None,
+    sets: Sets = None, output: Output = None, seed: Seed = None, device: Device = None, json: Json = False,
+) -> None:
+    """Measure a spectrum with a generator (built first if it is not there yet)."""
+    run(config, grid, interpolator, optimizer, spectrum, sets, output, seed, device, json, False)
+
+
+def _labels(text: str) -> dict[str, float]:
+    try:
+        pairs = [item.split("=") for item in text.split(",")]
+        return {name.strip(): float(value) for name, value in pairs}
+    except ValueError:
+        raise LabelError(f"--labels {text}: expected name=number pairs such as teff=5772,logg=4.44,feh=0") from None
+
+
+def _range(text: str | None) -> tuple[float | None, float | None]:
+    if text is None:
+        return None, None
+    try:
+        low, high = (float(part) for part in text.split(":"))
+    except ValueError:
+        raise ConfigError(f"--wavelength {text}: expected low:high in Å, such as 8500:8600") from None
+    return low, high

@@ -1,0 +1,142 @@
+"""Tables for people, JSON for programs; `hml plugins` and `hml doctor`."""
+
+from __future__ import annotations
+
+import json as json_module
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from hml.cli.options import Json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from hml.core.protocol import Protocol
+    from hml.core.result import Measured, RunResult
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(plugins)
+    app.command()(doctor)
+
+
+def console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=True)
+
+
+def print_json(data: Any) -> None:
+    print(json_module.dumps(data, indent=1, ensure_ascii=False, default=str))
+
+
+def table(title: str, columns: list[str], rows: list[list[str]], right: tuple[int, ...] = ()) -> None:
+    """One table; columns numbered in `right` are set flush right."""
+    from rich.box import SIMPLE_HEAD
+    from rich.markup import escape
+    from rich.table import Table
+
+    made = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, title_style="bold", pad_edge=False)
+    for i, column in enumerate(columns):
+        made.add_column(column, justify="right" if i in right else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*map(escape, row))
+    console().print(made)
+
+
+def show_facts(title: str, facts: Mapping[str, Any], json: bool) -> None:
+    """A short list of name and value."""
+    if json:
+        print_json(facts)
+        return
+    table("", [title, ""], [[k, f"{v:.4g}" if isinstance(v, float) else str(v)] for k, v in facts.items()])
+
+
+def show_result(result: RunResult, json: bool) -> None:
+    """What was measured, beside the truth where it is known."""
+    if json:
+        print_json(result.to_json())
+        return
+    known = any(p.truth is not None for p in result.parameters)
+    columns = ["", "result", "error", *(["truth", "difference"] if known else []), "unit"]
+    table(f"\nTarget: {result.target}", columns, [_row(p, known) for p in result.parameters], (1, 2, 3, 4) if known else (1, 2))
+    seconds = ", ".join(f"{k} {v:.1f} s" for k, v in result.seconds.items())
+    lines = [
+        f"{'reduced chi²' if result.metric == 'chi2' else 'rms'} {result.objective:.4g} over {result.counts['pixels']:,} pixels; "
+        f"{result.counts['tracks']:,} lines from {result.counts['nodes']:,} nodes; "
+        f"{result.counts['evaluations']:,} spectra rendered",
+        f"status: {result.status.replace('_', ' ')}" + (f" ({result.message})" if result.message else ""),
+        *(f"note: {note}" for note in result.notes),
+        f"time: {seconds}",
+        f"results: {result.folder}",
+    ]
+    console().print("\n".join(lines), markup=False)
+
+
+def _row(p: Measured, known: bool) -> list[str]:
+    digits = 1 if p.unit == "K" or p.name == "resolving_power" else 3
+    text = [p.name, f"{p.value:.{digits}f}", "fixed" if not p.free else "–" if p.error is None else f"± {p.error:.{digits}f}"]
+    if known:
+        there = p.truth is not None
+        text += [f"{p.truth:.{digits}f}" if there else "–", f"{p.value - p.truth:+.{digits}f}" if p.truth is not None else "–"]
+    return [*text, p.unit]
+
+
+def show_protocol(outcome: Protocol, json: bool) -> None:
+    """The paper's test: one row a spectrum, then the summary beside the published one."""
+    if json:
+        print_json(outcome.to_json())
+        return
+    names = outcome.names
+    table(
+        "\nNode spectra, search box ± 500 K (truths lie in the middle of the box)",
+        ["truth", "result", "seconds"],
+        [[_point(s.truth), _point(s.result), f"{s.seconds:.1f}"] for s in outcome.stars], (2,),
+    )
+    rows = [[who, *(f"{errors[n]:.3g}" if n in errors else "–" for n in names)] for who, errors in outcome.summary.items()]
+    table("Mean absolute error", ["", *names], rows, tuple(range(1, len(names) + 1)))
+    console().print(f"{len(outcome.stars)} spectra; results: {outcome.folder}", markup=False)
+
+
+def _point(values: Mapping[str, float]) -> str:
+    return "  ".join(f"{k} {v:.1f}" if k == "teff" else f"{k} {v:+.2f}" for k, v in values.items())
+
+
+def plugins(json: Json = False) -> None:
+    """Every part that can be named in a config, and every plugin that failed to load."""
+    from dataclasses import asdict
+
+    from hml.core.hookspecs import FAMILIES
+    from hml.core.registry import installed
+
+    registry = installed()
+    entries = [e for family in FAMILIES for e in registry.family(family)]
+    if json:
+        rows = [
+            {"family": e.family, "name": e.component.name, "distribution": e.distribution, "version": e.version,
+             "summary": e.component.summary, "reference": e.component.reference, "traits": dict(e.component.traits)}
+            for e in entries
+        ]
+        print_json({"components": rows, "failures": [asdict(f) for f in registry.failures]})
+        return
+    table("", ["name", "family", "from", "version", "summary"], [
+        [e.component.name, e.family, e.distribution, e.version, e.component.summary] for e in entries
+    ])
+    if registry.failures:
+        table("Failed to load", ["plugin", "from", "version", "error"], [
+            [f.plugin, f.distribution, f.version, f.error] for f in registry.failures
+        ])
+
+
+def doctor(json: Json = False) -> None:
+    """Versions, devices, places, free space, and which grids are here."""
+    from hml.core.doctor import examine
+
+    facts = examine()
+    if json:
+        print_json(facts)
+        return
+    for title, values in facts.items():
+        show_facts(title, values, False)

@@ -1,0 +1,261 @@
+"""The objective: how far a generated spectrum is from the data, as a function of labels and extrinsic parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.polynomial import chebyshev
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from hml.core.config import ObjectiveConfig
+from hml.core.errors import ConfigError, SpectrumError
+from hml.core.generator import Generator, doppler
+from hml.core.interfaces import Objective
+from hml.core.resolution import Broadening
+from hml.core.selection import Selection
+from hml.core.space import Axis, Floats, Space
+from hml.core.spectrum import Spectrum
+
+EXTRINSICS = ("rv", "resolving_power")
+AT_ONCE = 8_000_000  # line-pixels in memory at one time: some 200 MB
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What is searched and what is fixed: free axes, and the values of all others."""
+
+    space: Space
+    fixed: Mapping[str, float]
+
+    def columns(self, points: Tensor, names: Sequence[str]) -> Tensor:
+        """points `[B, P]` → the named parameters `[B, len(names)]`, free or fixed."""
+        free = self.space.names
+        parts = [
+            points[:, free.index(name)] if name in free else torch.full_like(points[:, 0], self.fixed[name])
+            for name in names
+        ]
+        return torch.stack(parts, -1)
+
+    def has(self, name: str) -> bool:
+        return name in self.fixed or name in self.space.names
+
+    def complete(self, point: Floats) -> dict[str, float]:
+        """Every parameter by name."""
+        return {**self.fixed, **self.space.to_dict(point)}
+
+
+def parameters(grid: Space, box: Mapping[str, Selection], config: ObjectiveConfig) -> Parameters:
+    """The search space: the grid's labels cut to the box, and the extrinsic parameters that are free."""
+    unknown = set(box) - set(grid.names)
+    if unknown:
+        raise ConfigError(f"box.{sorted(unknown)[0]}: the grid has no such label; it has {', '.join(grid.names)}")
+    axes, fixed = [], {}
+    ranges = {axis.name: _in_box(axis, box.get(axis.name)) for axis in grid.axes}
+    ranges |= {name: wish.bounds for name in EXTRINSICS if (wish := getattr(config, name)) is not None}
+    for name, (low, high) in ranges.items():
+        if not np.isfinite([low, high]).all():
+            raise ConfigError(f"objective.{name}: both ends of the range must be given")
+        if high > low:
+            axes.append(Axis(name, low, high))
+        else:
+            fixed[name] = low
+    if not axes:
+        raise ConfigError("box: every label is fixed, so there is nothing to search; widen one of them")
+    return Parameters(Space(tuple(axes)), fixed)
+
+
+def _in_box(axis: Axis, wish: Selection | None) -> tuple[float, float]:
+    if wish is None:
+        return axis.lower, axis.upper
+    low, high = wish.bounds
+    if high < axis.lower or low > axis.upper:
+        raise ConfigError(
+            f"box.{axis.name}: {low:g} to {high:g} lies outside the grid, which holds {axis.lower:g} to {axis.upper:g}"
+        )
+    return max(low, axis.lower), min(high, axis.upper)
+
+
+class SpectrumObjective(Objective):
+    """Distance between a generator and the orders of one observed spectrum.
+
+    `value` is the mean squared residual in units of the errors (`chi2`) or the root mean square residual (`rms`). The
+    continuum of each order is a Chebyshev series times the model, its coefficients solved by linear least squares
+    inside every evaluation, so that they cost no search.
+    """
+
+    def __init__(
+        self, generator: Generator, orders: Sequence[Spectrum], search: Parameters, config: ObjectiveConfig
+    ):
+        self.search, self.space, self.config = search, search.space, config
+        self.differentiable = generator.manifold.differentiable
+        self.labels = generator.space.names
+        self.notes: list[str] = []
+        weighted = config.metric == "chi2" and all(order.error is not None for order in orders)
+        if config.metric == "chi2" and not weighted:
+            self.notes.append("no errors given: the rms of residuals is minimised")
+        for name in EXTRINSICS:
+            if not search.has(name):
+                self.notes.append(f"{name} not applied")
+        self.metric = "chi2" if weighted else "rms"
+        self.orders = [
+            made for order in orders if (made := _Order.of(generator, order, search, config, weighted)) is not None
+        ]
+        if not self.orders:
+            low, high = generator.band
+            raise SpectrumError(
+                f"{orders[0].name or 'spectrum'}: no usable pixel between {low:.1f} and {high:.1f} Å (vacuum), where the "
+                "generator has its lines; check wavelengths, medium, mask and the velocity range"
+            )
+        self.pixels = sum(order.pixels for order in self.orders)
+        line_pixels = sum(float((o.generator.span / o.step).sum()) for o in self.orders)
+        self.at_once = max(1, int(AT_ONCE / max(line_pixels, 1.0)))
+
+    def _residuals(self, points: Tensor) -> Tensor:
+        """Weighted residuals `[B, N]` at points `[B, P]`."""
+        labels = self.search.columns(points, self.labels)
+        extra = {name: self.search.columns(points, [name])[:, 0] for name in EXTRINSICS if self.search.has(name)}
+        return torch.cat([order.residuals(labels, extra) for order in self.orders], -1)
+
+    def _value(self, residuals: Tensor) -> Tensor:
+        mean = (residuals**2).mean(-1)
+        return mean if self.metric == "chi2" else mean.sqrt()
+
+    def values(self, points: Floats) -> Floats:
+        tensor = torch.as_tensor(np.atleast_2d(points), dtype=torch.float64)
+        with torch.no_grad():
+            return torch.cat([self._value(self._residuals(part)) for part in tensor.split(self.at_once)]).cpu().numpy()
+
+    def value_and_gradient(self, point: Floats) -> tuple[float, Floats]:
+        tensor = torch.as_tensor(point, dtype=torch.float64)[None].requires_grad_()
+        value = self._value(self._residuals(tensor))[0]
+        (gradient,) = torch.autograd.grad(value, tensor)
+        return float(value.detach()), gradient[0].cpu().numpy()
+
+    def residuals(self, point: Floats) -> Floats:
+        with torch.no_grad():
+            return self._residuals(torch.as_tensor(point, dtype=torch.float64)[None])[0].cpu().numpy()
+
+    def jacobian(self, point: Floats) -> Floats:
+        if not self.differentiable:
+            return self._differences(point)
+        tensor = torch.as_tensor(point, dtype=torch.float64).expand(len(point), -1)
+        with torch.no_grad(), forward_ad.dual_level():
+            dual = forward_ad.make_dual(tensor.clone(), torch.eye(len(point), dtype=torch.float64))
+            tangent = forward_ad.unpack_dual(self._residuals(dual)).tangent
+        return tangent.T.cpu().numpy()
+
+    def _differences(self, point: Floats) -> Floats:
+        """Central differences over a thousandth of the box, one-sided at its edges."""
+        columns = []
+        for p, axis in enumerate(self.space.axes):
+            ends = np.clip(point[p] + np.array([-1, 1]) * 1e-3 * axis.width, axis.lower, axis.upper)
+            low, high = (np.where(np.arange(len(point)) == p, end, point) for end in ends)
+            columns.append((self.residuals(high) - self.residuals(low)) / (ends[1] - ends[0]))
+        return np.stack(columns, -1)
+
+    def model(self, point: Floats) -> list[tuple[Spectrum, Floats]]:
+        """For each order the pixels that were used and the best model (continuum included) on them."""
+        tensor = torch.as_tensor(point, dtype=torch.float64)[None]
+        labels = self.search.columns(tensor, self.labels)
+        extra = {name: self.search.columns(tensor, [name])[:, 0] for name in EXTRINSICS if self.search.has(name)}
+        with torch.no_grad():
+            return [(o.spectrum, o.fitted(labels, extra)[0].cpu().numpy()) for o in self.orders]
+
+
+@dataclass(frozen=True, eq=False)
+class _Order:
+    """One order: its usable pixels, the lines near it, and how light gets from one to the other."""
+
+    spectrum: Spectrum
+    generator: Generator
+    wavelength: Tensor  # [N] Å
+    data: Tensor  # [N]
+    weight: Tensor  # [N] 1/error, or 1
+    basis: Tensor | None  # [N, D+1]
+    broadening: Broadening | None
+    nan_as_one: bool
+    step: float  # Å, typical pixel
+
+    @property
+    def pixels(self) -> int:
+        return len(self.data)
+
+    @classmethod
+    def of(
+        cls, generator: Generator, order: Spectrum, search: Parameters, config: ObjectiveConfig, weighted: bool
+    ) -> _Order | None:
+        spectrum = _usable(generator, order, config)
+        if spectrum is None:
+            return None
+        low, high = spectrum.band
+        near = generator.window_on(*_margins(low, high, config))
+        device = generator.reference.device
+        error = spectrum.error if weighted and spectrum.error is not None else np.ones(len(spectrum))
+        x = (2 * spectrum.wavelength - low - high) / max(high - low, 1e-9)
+        degree = config.continuum_degree
+        step = float(np.median(np.diff(near.wavelength.cpu().numpy()))) if len(near.wavelength) > 1 else 0.02
+        kernel = None if config.resolving_power is None else Broadening.of(
+            spectrum.wavelength, step, config.resolving_power.bounds[0], generator.resolving_power, device
+        )
+        return cls(
+            spectrum, near,
+            torch.as_tensor(spectrum.wavelength, device=device),
+            torch.as_tensor(spectrum.flux, device=device),
+            torch.as_tensor(1 / error, device=device),
+            None if degree is None else torch.as_tensor(chebyshev.chebvander(x, degree), device=device),
+            kernel, config.nan_as_one, step,
+        )
+
+    def rendered(self, labels: Tensor, extra: Mapping[str, Tensor]) -> Tensor:
+        """Normalised model `[B, N]` on the data's pixels."""
+        velocity = extra.get("rv")
+        if self.broadening is None:
+            flux = self.generator(labels, self.wavelength, velocity).double()
+        else:
+            fine = self.generator(labels, self.broadening.wavelength, velocity).double()
+            flux = self.broadening(fine, extra["resolving_power"])
+        return torch.nan_to_num(flux, nan=1.0) if self.nan_as_one else flux
+
+    def fitted(self, labels: Tensor, extra: Mapping[str, Tensor]) -> Tensor:
+        """The model times the continuum that fits best, `[B, N]`."""
+        flux = self.rendered(labels, extra)
+        if self.basis is None:
+            return flux
+        # columns scaled by the data's level, so that the normal matrix is near unity
+        level = self.data.abs().mean().clamp(min=1e-300)
+        design = flux[:, :, None] * self.basis * self.weight[:, None] * level
+        normal = design.transpose(1, 2) @ design
+        right = design.transpose(1, 2) @ (self.data * self.weight)[:, None]
+        coefficients = torch.linalg.solve(normal, right)
+        return flux * (self.basis @ coefficients)[..., 0] * level
+
+    def residuals(self, labels: Tensor, extra: Mapping[str, Tensor]) -> Tensor:
+        return (self.fitted(labels, extra) - self.data) * self.weight
+
+
+def _margins(low: float, high: float, config: ObjectiveConfig) -> tuple[float, float]:
+    """The rest wavelengths that pixels from low to high may need: velocity range and kernel wings."""
+    slow, fast = config.rv.bounds if config.rv is not None else (0.0, 0.0)
+    shift = doppler(torch.tensor([slow, fast], dtype=torch.float64)).tolist()
+    wing = 0.0 if config.resolving_power is None else Broadening.REACH / config.resolving_power.bounds[0]
+    return low * (1 - wing) / shift[1], high * (1 + wing) / shift[0]
+
+
+def _usable(generator: Generator, order: Spectrum, config: ObjectiveConfig) -> Spectrum | None:
+    """The pixels the generator can speak of at every velocity allowed; None if there are none."""
+    low, high = generator.band
+    first, last = _margins(1.0, 1.0, config)
+    low, high = low / first, high / last
+    keep = (order.wavelength >= low - 1e-9) & (order.wavelength <= high + 1e-9)
+    if order.mask is not None:
+        keep &= order.mask
+    if keep.sum() <= (config.continuum_degree or 0) + 1:
+        return None
+    return Spectrum(
+        order.wavelength[keep], order.flux[keep], None if order.error is None else order.error[keep], unit=order.unit,
+        frame=order.frame, name=order.name, meta=order.meta,
+    )

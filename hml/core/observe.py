@@ -1,0 +1,182 @@
+"""What is measured: a file read by a reader, or a spectrum of known labels drawn from the grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from hml.core.clone import LIGHT
+from hml.core.components import BuildContext
+from hml.core.config import RunConfig, TruthConfig
+from hml.core.errors import LabelError, SpectrumError
+from hml.core.interfaces import GridSource, Preprocessor, Reader, TruthGrid
+from hml.core.registry import installed
+from hml.core.space import Node
+from hml.core.spectrum import Spectrum
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """The orders to be measured; `truth` holds every parameter that is known, None for a star."""
+
+    orders: list[Spectrum]
+    story: str
+    truth: Mapping[str, float] | None = None
+
+
+# --- from a file -----------------------------------------------------------------------------------------------
+
+
+def read_target(path: Path, config: RunConfig, context: BuildContext) -> Target:
+    """The observed spectrum of a file, checked and preprocessed."""
+    if not path.is_file():
+        raise SpectrumError(f"{path}: there is no such file")
+    orders = _reader(path, config, context).read(path)
+    limits = config.spectrum.wavelength
+    if limits is not None:
+        orders = [o.cut(*limits) for o in orders if o.band[1] >= limits[0] and o.band[0] <= limits[1]]
+    if not orders:
+        raise SpectrumError(f"{path}: no pixels inside spectrum.wavelength = {limits}")
+    orders = [_usable(order, config.spectrum.bad_pixels, path) for order in orders]
+    for step in config.spectrum.preprocess:
+        work: Preprocessor = step.build(context)
+        orders = [work(order, None) for order in orders]
+    return Target(orders, f"read from {path.name}")
+
+
+def _reader(path: Path, config: RunConfig, context: BuildContext) -> Reader:
+    if config.spectrum.reader is not None:
+        chosen: Reader = config.spectrum.reader.build(context)
+        return chosen
+    entries = installed().family("readers")
+    # readers that name this file's ending are asked first, those that read many kinds last
+    entries.sort(key=lambda e: (path.suffix.lower() not in e.component.traits.get("suffixes", ()), e.component.name))
+    for component in (entry.component for entry in entries):
+        reader: Reader = component.build(component.config(), context)
+        if reader.sniff(path):
+            return reader
+    known = ", ".join(entry.component.name for entry in entries)
+    raise SpectrumError(f"{path}: no reader knows this file ({known}); name one with --set spectrum.reader=NAME")
+
+
+def _usable(order: Spectrum, bad: str, path: Path) -> Spectrum:
+    """The order with its bad pixels refused or masked."""
+    wrong = ~np.isfinite(order.flux)
+    what = "flux is not finite"
+    if order.error is not None:
+        useless = ~(np.isfinite(order.error) & (order.error > 0))
+        if not wrong.any() and useless.any():
+            what = "error is zero, negative or not finite"
+        wrong |= useless
+    if order.mask is not None:
+        wrong &= order.mask
+    if not wrong.any():
+        return order
+    if bad == "refuse":
+        first = int(np.argmax(wrong))
+        raise SpectrumError(
+            f"{path}: {what} at {order.wavelength[first]:.4f} Å, {int(wrong.sum())} of {len(order)} pixels unusable; "
+            "remove them, or leave them out with --set spectrum.bad_pixels=mask"
+        )
+    mask = ~wrong if order.mask is None else order.mask & ~wrong
+    if not mask.any():
+        raise SpectrumError(f"{path}: every pixel of the order at {order.band[0]:.1f} Å is unusable")
+    return replace(order, mask=mask)
+
+
+# --- from the grid ---------------------------------------------------------------------------------------------
+
+
+def draw_target(
+    grid: GridSource, held: Sequence[Node], steps: Sequence[Preprocessor], config: TruthConfig, rng: np.random.Generator
+) -> Target:
+    """A spectrum of known labels: anywhere in a grid that knows the truth, else one of the nodes held out."""
+    if isinstance(grid, TruthGrid) and not (held and config.labels is None):
+        labels = config.labels or _off_node(grid, rng)
+        spectrum = grid.truth(labels)
+        story = "truth between the nodes of the grid" + ("" if config.labels else ", drawn by seed")
+    else:
+        node = _held_node(grid, held, config.labels, rng)
+        labels, spectrum = grid.space.to_dict(node), grid.load(node)
+        story = "spectrum of a node that was left out of the generator"
+    for step in steps if config.preprocess else ():
+        spectrum = step(spectrum, labels)
+    spectrum = _seen(spectrum, grid.resolving_power, config)
+    orders = [_noisy(spectrum.take(pixels), config.snr, rng) for pixels in spectrum.order_slices()]
+    story += f", S/N {config.snr:g} per pixel" if config.snr else ", without noise"
+    return Target(orders, story, {**labels, "rv": config.rv, "resolving_power": config.resolving_power or np.nan})
+
+
+def _off_node(grid: GridSource, rng: np.random.Generator) -> dict[str, float]:
+    """Labels drawn uniformly, half a grid step from every edge at least where the axis allows it."""
+    labels = {}
+    for axis in grid.space.axes:
+        steps = np.diff(axis.nodes)
+        inner = 0.5 * np.array([steps[0], -steps[-1]]) if len(steps) > 1 else np.zeros(2)
+        labels[axis.name] = float(rng.uniform(axis.lower + inner[0], axis.upper + inner[1]))
+    return labels
+
+
+def _held_node(
+    grid: GridSource, held: Sequence[Node], labels: Mapping[str, float] | None, rng: np.random.Generator
+) -> Node:
+    if labels is not None:
+        node = tuple(grid.space.to_array(labels).tolist())
+        if node not in held:
+            raise LabelError(
+                f"truth.labels: {dict(labels)} is not a node left out of the generator, and this grid has no spectra "
+                "between nodes; choose a node and name it in hold_out too"
+            )
+        return node
+    inner = [n for n in held if all(a.lower < x < a.upper or a.width == 0 for x, a in zip(n, grid.space.axes, strict=True))]
+    choice = inner or list(held)
+    return choice[int(rng.integers(len(choice)))]
+
+
+def _seen(spectrum: Spectrum, grid_power: float | None, config: TruthConfig) -> Spectrum:
+    """The spectrum as a spectrograph would see it: shifted and convolved, on the same pixels less the ends."""
+    if config.rv == 0 and config.resolving_power is None:
+        return spectrum
+    from scipy.interpolate import CubicSpline
+
+    parts = [spectrum.take(pixels) for pixels in spectrum.order_slices()]
+    shifted = []
+    beta = config.rv / LIGHT
+    factor = np.sqrt((1 + beta) / (1 - beta))
+    for part in parts:
+        level = float(np.median(part.flux))
+        margin = abs(factor - 1) + (2.2 / config.resolving_power if config.resolving_power else 0.0)
+        low, high = part.band
+        part = part.cut(low * (1 + margin), high * (1 - margin))
+        spline = CubicSpline(spectrum.wavelength, spectrum.flux / level)
+        flux = spline(part.wavelength / factor)
+        if config.resolving_power:
+            flux = _convolved(spline, part.wavelength, factor, config.resolving_power, grid_power)
+        shifted.append(replace(part, flux=flux * level, divided=None))
+    starts = np.cumsum([0, *map(len, shifted)])[:-1]
+    return replace(
+        shifted[0], wavelength=np.concatenate([p.wavelength for p in shifted]),
+        flux=np.concatenate([p.flux for p in shifted]), starts=tuple(starts.tolist()), mask=None,
+    )
+
+
+def _convolved(spline, wavelength, factor, power, grid_power):  # type: ignore[no-untyped-def]
+    import torch
+
+    from hml.core.resolution import Broadening
+
+    step = float(np.median(np.diff(wavelength)))
+    broadening = Broadening.of(wavelength, step, power, grid_power, torch.device("cpu"))
+    fine = torch.as_tensor(spline(broadening.wavelength.numpy() / factor))[None]
+    return broadening(fine, torch.tensor([power], dtype=torch.float64))[0].numpy()
+
+
+def _noisy(order: Spectrum, snr: float | None, rng: np.random.Generator) -> Spectrum:
+    """With constant noise: the continuum's level (95th percentile) over `snr`."""
+    if snr is None:
+        return order
+    error = np.full(len(order), np.percentile(order.flux, 95) / snr)
+    return replace(order, flux=order.flux + error * rng.standard_normal(len(order)), error=error)

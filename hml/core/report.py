@@ -1,0 +1,106 @@
+"""A run's folder: config, result.json, a table, figures. Written last, each file whole or not at all."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hml.core import figures
+from hml.core.config import RunConfig, dump_config
+from hml.core.errors import ArtefactError
+from hml.core.generator import Generator
+from hml.core.infer import Inference
+from hml.core.observe import Target
+from hml.core.paths import data_home
+from hml.core.result import Measured, RunResult
+from hml.core.space import UNITS
+from hml.core.store import digest, versions, write_bytes, write_text
+
+
+def new_folder(output: Path | None) -> Path:
+    """The folder of this run, made and tried at once: better no start than no place for the result."""
+    folder = output or data_home() / "runs" / f"{datetime.datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ArtefactError(f"{folder}: cannot be made ({error.strerror}); choose another place with --output or "
+                            "HML_HOME") from None
+    write_text(folder / ".hml-run", "")
+    (folder / ".hml-run").unlink()
+    return folder.absolute()
+
+
+def collect(
+    config: RunConfig, generator: Generator, target: Target, found: Inference, seconds: Mapping[str, float], folder: Path
+) -> RunResult:
+    """Everything a program may want to know of a run."""
+    search = found.search
+    truth = {k: v for k, v in (target.truth or {}).items() if np.isfinite(v)}
+    parameters = tuple(
+        Measured(name, UNITS.get(name, ""), value, found.errors.get(name), truth.get(name), name in found.objective.space.names)
+        for name, value in found.values.items()
+    )
+    data = config.model_dump(mode="json")
+    return RunResult(
+        parameters=parameters, objective=search.value, metric=found.objective.metric, status=search.status.name.lower(),
+        message=search.message or search.status.value, notes=tuple(found.objective.notes), target=target.story,
+        counts={
+            "nodes": len(generator.header["nodes"]), "tracks": len(generator), "pixels": found.objective.pixels,
+            "orders": len(found.objective.orders), "evaluations": search.evaluations,
+        },
+        seconds=dict(seconds), versions=versions(),
+        fingerprints={
+            "grid": generator.header["grid"]["fingerprint"], "generator": generator.header["key"], "config": digest(data),
+        },
+        folder=str(folder), config=data,
+    )
+
+
+def write_run(
+    result: RunResult, config: RunConfig, generator: Generator, target: Target, found: Inference, folder: Path
+) -> None:
+    """The files of a run."""
+    write_text(folder / "config.yaml", dump_config(config))
+    write_text(folder / "labels.ecsv", label_table(result))
+    write_bytes(folder / "fit.png", figures.fit(found))
+    write_bytes(folder / "convergence.png", figures.convergence(found, target.truth))
+    write_bytes(folder / "lines.png", figures.line_counts(generator))
+    write_text(folder / "result.json", json.dumps(_finite(result.to_json()), indent=1, ensure_ascii=False))
+
+
+def label_table(result: RunResult) -> str:
+    """The measured parameters as ECSV."""
+    from astropy.table import QTable
+
+    rows = result.parameters
+    table = QTable(
+        {
+            "parameter": [p.name for p in rows],
+            "value": [p.value for p in rows],
+            "error": [np.nan if p.error is None else p.error for p in rows],
+            "truth": [np.nan if p.truth is None else p.truth for p in rows],
+            "unit": [p.unit for p in rows],
+        },
+        meta={"target": result.target, "status": result.status, result.metric: result.objective},
+    )
+    text = io.StringIO()
+    table.write(text, format="ascii.ecsv")
+    return text.getvalue()
+
+
+def _finite(data: Any) -> Any:
+    """NaN and infinity as null: JSON has no word for them."""
+    if isinstance(data, dict):
+        return {k: _finite(v) for k, v in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(v) for v in data]
+    if isinstance(data, float | np.floating):
+        return float(data) if np.isfinite(data) else None
+    return data

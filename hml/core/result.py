@@ -1,0 +1,48 @@
+"""What a run leaves behind, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One parameter of the result."""
+
+    name: str
+    unit: str
+    value: float
+    error: float | None  # one standard deviation; None if fixed or undetermined
+    truth: float | None  # where it is known
+    free: bool
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """`result.json`: everything a program may want to read."""
+
+    parameters: tuple[Measured, ...]
+    objective: float
+    metric: str
+    status: str
+    message: str
+    notes: tuple[str, ...]
+    target: str
+    counts: Mapping[str, int]
+    seconds: Mapping[str, float]
+    versions: Mapping[str, str]
+    fingerprints: Mapping[str, str]
+    folder: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def __getitem__(self, name: str) -> Measured:
+        """The parameter of that name."""
+        for parameter in self.parameters:
+            if parameter.name == name:
+                return parameter
+        raise KeyError(name)

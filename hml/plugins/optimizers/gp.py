@@ -1,0 +1,100 @@
+"""Gaussian-process minimisation with scikit-optimize's `gp_minimize`, its random points evaluated as one batch."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from skopt import gp_minimize
+from skopt.space import Real
+from skopt.space import Space as Box
+from skopt.utils import cook_estimator
+
+from hml import Objective, Optimizer, OptimizeResult, Space, Status, Step
+from hml.plugins.optimizers import GpConfig
+from hml.plugins.optimizers.search import Search
+
+Floats = NDArray[np.float64]
+
+
+class GaussianProcess(Optimizer):
+    """A batch of random points, then one point at a time where the process expects most."""
+
+    def __init__(self, config: GpConfig) -> None:
+        self.config = config
+
+    def minimize(
+        self,
+        objective: Objective,
+        space: Space,
+        rng: np.random.Generator,
+        on_step: Callable[[Step], None] = lambda step: None,
+    ) -> OptimizeResult:
+        """The best point found; deterministic for a given rng."""
+        search = Search(objective, space, on_step)
+        if search.size == 0:
+            return search.only_point()
+        unit = rng.random((self.config.n_initial, search.size))
+        values = search.ask(unit)
+        if not np.isfinite(values).any():
+            return search.result(Status.FAILED)
+        seed = int(rng.integers(2**31 - 1))
+        caught = self._guide(search, unit, values, seed)
+        return search.result(self._verdict(search), meta={"warnings": caught})
+
+    def _guide(self, search: Search, unit: Floats, values: Floats, seed: int) -> int:
+        """Evaluate the guided points; returns how many warnings of the libraries were held back."""
+        seen = _scale(self.config.scale, values)
+
+        def one(x: list[float]) -> float:
+            value = float(search.ask(np.array([x]))[0])
+            return float(seen(value if np.isfinite(value) else search.worst))
+
+        box = Box([Real(0.0, 1.0, transform="normalize")] * search.size)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            gp_minimize(
+                one, box, base_estimator=_process(box, seed, self.config.refit), n_calls=self.config.n_calls,
+                n_initial_points=0, x0=unit.tolist(), y0=seen(np.where(np.isfinite(values), values, search.worst)).tolist(),
+                acq_func=self.config.acquisition, n_points=self.config.candidates, random_state=seed, model_queue_size=1,
+            )
+        return len(caught)
+
+    def _verdict(self, search: Search) -> Status:
+        """Converged if the last third of the guided points found nothing worth mentioning."""
+        last = max(self.config.n_calls // 3, 1)
+        before, after = min(search.values[:-last]), min(search.values)
+        return Status.CONVERGED if before - after <= self.config.tolerance * abs(after) else Status.BUDGET
+
+
+def _scale(kind: str, values: Floats) -> Callable[[Any], Any]:
+    """An increasing function for the process to see."""
+    if kind == "none":
+        return lambda value: value
+    least = np.abs(values[np.isfinite(values)]).min()
+    return lambda value: np.arcsinh(value / max(least, np.finfo(float).tiny))
+
+
+def _process(box: Box, seed: int, refit: str) -> Any:
+    """The process that `gp_minimize` would use (Matérn 5/2, one length a label, white noise). `warm` spares two of
+    three starts of every refit, and most of the way of the third."""
+    process = cook_estimator("GP", space=box, random_state=seed, noise="gaussian")
+    if refit == "warm":
+        process.set_params(optimizer=_warm_start(), n_restarts_optimizer=0)
+    return process
+
+
+def _warm_start() -> Callable[[Any, Floats, Floats], tuple[Floats, float]]:
+    last: list[Floats] = []
+
+    def fit(likelihood: Any, initial: Floats, bounds: Floats) -> tuple[Floats, float]:
+        start = last[-1] if last else initial
+        found = minimize(likelihood, start, method="L-BFGS-B", jac=True, bounds=bounds)
+        last[:] = [found.x]
+        return found.x, found.fun
+
+    return fit

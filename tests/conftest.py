@@ -1,0 +1,26 @@
+"""What every test gets: a home of its own, and the real spectra where they are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing a test stores or fetches goes to the user's own folders."""
+    monkeypatch.setenv("HML_HOME", str(tmp_path_factory.mktemp("hml_home")))
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real spectra; the test is skipped where there is none."""
+    folder = os.environ.get("HML_REAL_DATA")
+    if not folder:
+        pytest.skip("HML_REAL_DATA is not set: no real spectra to compare with")
+    path = Path(folder)
+    if not path.is_dir():
+        pytest.fail(f"HML_REAL_DATA names {path}, which is not a folder")
+    return path
