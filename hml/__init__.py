@@ -16,6 +16,7 @@ _HOMES = {
     "hml.core.errors": [
         "ArtefactError", "ConfigError", "GridError", "HmlError", "LabelError", "PluginError", "SpectrumError",
     ],
+    "hml.core.generator": ["Generator"],
     "hml.core.hookspecs": ["hookimpl"],
     "hml.core.interfaces": [
         "FetchableGrid", "GridSource", "Interpolator", "LineProfile", "Manifold", "Missing", "Objective",
@@ -23,14 +24,16 @@ _HOMES = {
     ],
     "hml.core.lines": ["Clone", "FoundLines", "LineTable", "Table"],
     "hml.core.paths": ["cache_home", "data_home"],
+    "hml.core.pipeline": ["build", "run"],
     "hml.core.registry": ["Registry", "discover", "installed"],
+    "hml.core.result": ["Measured", "RunResult"],
     "hml.core.selection": ["Selection"],
     "hml.core.space": ["Axis", "Node", "Space"],
     "hml.core.spectrum": ["Frame", "Spectrum"],
 }
 _WHERE = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = sorted([*_WHERE, "__version__"])  # noqa: PLE0604 (all of them are strings)
+__all__ = ["__version__", *_WHERE]  # noqa: PLE0604 (all of them are strings)
 
 
 def __getattr__(name: str) -> Any:

@@ -21,6 +21,7 @@ from hml.core.errors import HmlError as HmlError
 from hml.core.errors import LabelError as LabelError
 from hml.core.errors import PluginError as PluginError
 from hml.core.errors import SpectrumError as SpectrumError
+from hml.core.generator import Generator as Generator
 from hml.core.hookspecs import hookimpl as hookimpl
 from hml.core.interfaces import FetchableGrid as FetchableGrid
 from hml.core.interfaces import GridSource as GridSource
@@ -42,9 +43,13 @@ from hml.core.lines import LineTable as LineTable
 from hml.core.lines import Table as Table
 from hml.core.paths import cache_home as cache_home
 from hml.core.paths import data_home as data_home
+from hml.core.pipeline import build as build
+from hml.core.pipeline import run as run
 from hml.core.registry import Registry as Registry
 from hml.core.registry import discover as discover
 from hml.core.registry import installed as installed
+from hml.core.result import Measured as Measured
+from hml.core.result import RunResult as RunResult
 from hml.core.selection import Selection as Selection
 from hml.core.space import Axis as Axis
 from hml.core.space import Node as Node

@@ -38,7 +38,8 @@ def table_on(axes, function=None, lines=5, params=4, seed=0):
 
 def inside(space, count, seed=1):
     rng = np.random.default_rng(seed)
-    return np.clip(space.lower + rng.random((count, len(space))) * (space.upper - space.lower), space.lower, space.upper)
+    points = space.lower + rng.random((count, len(space))) * (space.upper - space.lower)
+    return np.clip(points, space.lower, space.upper)
 
 
 def at(manifold, points):

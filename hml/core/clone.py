@@ -101,7 +101,7 @@ class _Fit:
 
     def _laid_out(self) -> Layout:
         span = self.config.window or 1.3 * reach(self.profile, self.params.detach(), self.config.tolerance)
-        self.laid_at = self._moved().detach()
+        self.laid_at = self._moved().detach().clone()  # Adam changes tensors in place
         return lay_out(self.wavelength, (self.found + self.laid_at)[None], span)
 
     def result(self) -> Clone:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from hml import Interpolator, Manifold, Table
 
@@ -15,13 +16,16 @@ class Shepard(Manifold):
     """labels `[B, P]` → Σ w·values / Σ w with w = distance^-power; at a node its own values."""
 
     differentiable = True
+    nodes: torch.Tensor  # [M, P]
+    scale: torch.Tensor  # [P], what the distances are measured in
+    values: torch.Tensor  # [M, L, K]
 
     def __init__(self, nodes: torch.Tensor, scale: torch.Tensor, values: torch.Tensor, power: float) -> None:
         super().__init__()
         self.power = power
-        self.register_buffer("nodes", nodes)  # [M, P]
-        self.register_buffer("scale", scale)  # [P]
-        self.register_buffer("values", values)  # [M, L, K]
+        self.register_buffer("nodes", nodes)
+        self.register_buffer("scale", scale)
+        self.register_buffer("values", values)
 
     def forward(self, labels: torch.Tensor) -> torch.Tensor:
         distance2 = (((labels[:, None] - self.nodes) / self.scale) ** 2).sum(-1)  # [B, M]
@@ -29,7 +33,7 @@ class Shepard(Manifold):
         weight = (distance2 + 1e-12) ** (-0.5 * self.power)
         return torch.einsum("bm,mlk->blk", weight / weight.sum(1, keepdim=True), self.values)
 
-    def subset(self, lines: Sequence[int] | slice | np.ndarray) -> Shepard:
+    def subset(self, lines: Sequence[int] | slice | NDArray[np.int64]) -> Shepard:
         index = lines if isinstance(lines, slice) else torch.as_tensor(np.asarray(lines), dtype=torch.long)
         return Shepard(self.nodes, self.scale, self.values[:, index], self.power)
 

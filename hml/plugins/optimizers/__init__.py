@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 class GpConfig(ComponentConfig):
     """Random points, then points proposed by a Gaussian process. The plain `gp_minimize` of scikit-optimize is
-    `{acquisition: gp_hedge, scale: none, refit: restarts, candidates: 10000}`."""
+    `{acquisition: gp_hedge, scale: none, refit: restarts, candidates: 10000, refined: 5}`."""
 
     n_initial: int = Field(100, ge=2, description="random points, uniform in the box, evaluated as one batch")
     n_calls: int = Field(20, ge=1, description="guided evaluations after the random ones")
@@ -30,7 +30,8 @@ class GpConfig(ComponentConfig):
     refit: Literal["warm", "restarts"] = Field(
         "warm", description="hyperparameters are searched from the last optimum, or from three starts at every point"
     )
-    candidates: int = Field(2000, ge=10, description="random candidates for the next point; the best 5 are refined")
+    candidates: int = Field(2000, ge=10, description="random candidates for the next point")
+    refined: int = Field(2, ge=1, le=10, description="how many of the best candidates are refined by descent")
     tolerance: float = Field(
         0.01, ge=0, description="converged if the last third of guided points lowered the best value by less than this "
         "fraction of it"

@@ -55,12 +55,14 @@ class GaussianProcess(Optimizer):
             return float(seen(value if np.isfinite(value) else search.worst))
 
         box = Box([Real(0.0, 1.0, transform="normalize")] * search.size)
+        known = seen(np.where(np.isfinite(values), values, search.worst))
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             gp_minimize(
-                one, box, base_estimator=_process(box, seed, self.config.refit), n_calls=self.config.n_calls,
-                n_initial_points=0, x0=unit.tolist(), y0=seen(np.where(np.isfinite(values), values, search.worst)).tolist(),
-                acq_func=self.config.acquisition, n_points=self.config.candidates, random_state=seed, model_queue_size=1,
+                one, box, base_estimator=_process(box, seed, self.config.refit), x0=unit.tolist(), y0=known.tolist(),
+                n_initial_points=0, n_calls=self.config.n_calls, acq_func=self.config.acquisition,
+                n_points=self.config.candidates, n_restarts_optimizer=self.config.refined, random_state=seed,
+                model_queue_size=1,
             )
         return len(caught)
 
@@ -93,7 +95,8 @@ def _warm_start() -> Callable[[Any, Floats, Floats], tuple[Floats, float]]:
 
     def fit(likelihood: Any, initial: Floats, bounds: Floats) -> tuple[Floats, float]:
         start = last[-1] if last else initial
-        found = minimize(likelihood, start, method="L-BFGS-B", jac=True, bounds=bounds)
+        options = {"ftol": 1e-6, "maxiter": 100} if not last else {"ftol": 1e-6, "maxiter": 5}
+        found = minimize(likelihood, start, method="L-BFGS-B", jac=True, bounds=bounds, options=options)
         last[:] = [found.x]
         return found.x, found.fun
 

@@ -20,8 +20,9 @@ class Search:
 
     def __init__(self, objective: Objective, space: Space, on_step: Callable[[Step], None]) -> None:
         self.objective, self.space, self.on_step = objective, space, on_step
-        self.free = space.upper > space.lower
-        self.width = (space.upper - space.lower)[self.free]
+        self.lower, self.upper = space.lower.astype(np.float64), space.upper.astype(np.float64)
+        self.free = self.upper > self.lower
+        self.width = (self.upper - self.lower)[self.free]
         self.points: list[Floats] = []
         self.values: list[float] = []
         self.evaluations = 0
@@ -41,9 +42,9 @@ class Search:
 
     def point(self, unit: Floats) -> Floats:
         """Unit coordinates `[..., F]` → labels `[..., P]`, never outside the box."""
-        labels = np.broadcast_to(self.space.lower, (*unit.shape[:-1], len(self.space))).copy()
+        labels = np.broadcast_to(self.lower, (*unit.shape[:-1], len(self.space))).copy()
         labels[..., self.free] += unit * self.width
-        return np.clip(labels, self.space.lower, self.space.upper)
+        return np.clip(labels, self.lower, self.upper)
 
     def ask(self, unit: Floats) -> Floats:
         """Values `[B]` at `[B, F]` in one batch; infinite where the objective is not finite."""
@@ -93,7 +94,7 @@ class Search:
         )
 
     def _at_edge(self, point: Floats) -> bool:
-        unit = (point - self.space.lower)[self.free] / self.width
+        unit = (point - self.lower)[self.free] / self.width
         return bool((np.minimum(unit, 1.0 - unit) <= AT_EDGE).any())
 
     def only_point(self) -> OptimizeResult:

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from hml import Applies, BuildContext, Component, GridConfig, Selection, hookimpl
-from hml.plugins.phoenix.names import AXES, FEH, LOGG, TEFF
+from hml.plugins.phoenix.names import AXES, TEFF
 
 if TYPE_CHECKING:
     from hml.plugins.phoenix.source import PhoenixGrid
@@ -29,14 +29,14 @@ class PhoenixConfig(GridConfig):
     wavelength: tuple[float, float] | None = Field(
         HPF, description="band to use, vacuum Å [low, high]; null is [8038, 12849], that of HPF"
     )
+    path: Path | None = Field(
+        None, description="folder with the library's HiResFITS tree, only read; null: the cache, which can be fetched"
+    )
     teff: Selection = Field(Selection(lower=TEFF[0], upper=TEFF[-1]), description="effective temperatures, K")
     logg: Selection = Field(Selection(lower=2.0, upper=6.0), description="surface gravities, dex (cm/s²)")
     feh: Selection = Field(Selection(nodes=(-0.5, 0.0)), description="metallicities [Fe/H], dex")
     alpha: Selection = Field(
         Selection(nodes=(0.0,)), description="enhancements [α/Fe], dex; a label of its own if more than one is chosen"
-    )
-    path: Path | None = Field(
-        None, description="folder with the library's HiResFITS tree, only read; null: the cache, which can be fetched"
     )
     base_urls: tuple[str, ...] = Field(
         SERVERS, description="where files are fetched from, tried in order; the wavelength file lies directly there"
@@ -62,12 +62,12 @@ class PhoenixConfig(GridConfig):
                 raise ValueError(f"{url!r} is not a http or https address; for a folder set grid.path")
         return tuple(dict.fromkeys(url.rstrip("/") + "/" for url in urls))
 
-    @model_validator(mode="after")
-    def _on_axes(self) -> PhoenixConfig:
-        for name, values in AXES.items():
-            if self.path is None:  # a folder may hold nodes of its own
-                getattr(self, name).pick(values, name)
-        return self
+    @field_validator(*AXES)
+    @classmethod
+    def _on_axis(cls, selection: Selection, info: ValidationInfo) -> Selection:
+        if info.field_name and info.data.get("path") is None:  # a folder may hold nodes of its own
+            selection.pick(AXES[info.field_name], info.field_name)
+        return selection
 
 
 def _build(config: PhoenixConfig, context: BuildContext) -> PhoenixGrid:
@@ -90,5 +90,3 @@ def hml_grids() -> Iterable[Component]:
         ),
     )
 
-
-__all__ = ["FEH", "LOGG", "PhoenixConfig"]

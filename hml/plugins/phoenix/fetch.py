@@ -19,7 +19,7 @@ from hml.plugins.phoenix.job import Job, publish, size_of
 from hml.plugins.phoenix.names import WAVE, Labels, file_path
 from hml.plugins.phoenix.part import Part
 from hml.plugins.phoenix.threads import alone, side_by_side
-from hml.plugins.phoenix.transfer import Absent, TransferError, Unreachable, Web
+from hml.plugins.phoenix.transfer import AbsentError, TransferError, UnreachableError, Web
 
 WAVE_BYTES = 12_556_800
 
@@ -28,7 +28,7 @@ class Outcome(Enum):
     """What became of one file."""
 
     GOT = auto()
-    HOLE = auto()  # at least one server lacks it, and no other failed with it
+    HOLE = auto()  # a server that has the library lacks it, and no other failed with it
     FAILED = auto()
 
 
@@ -53,28 +53,31 @@ class Fetch:
     cache: Path
     web: Web
     dead: dict[str, str] = field(default_factory=dict)  # base URL → why
+    proven: set[str] = field(default_factory=set)  # base URLs that have shown a file of the library
     holes: list[Labels] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
     def anywhere(self, name: str, get: Callable[[str], None]) -> Outcome:
         """`get(url)` at one server after the other. Failures are kept; GridError if no server can be reached."""
-        absent, reasons = False, []
+        hole, lacking, reasons = False, list[str](), list[str]()
         for base in self._alive():
             try:
                 self.web.persist(partial(get, base + name))
+                self.proven.add(base)
                 return Outcome.GOT
-            except Absent:
-                absent = True
-            except Unreachable as error:
+            except AbsentError as error:
+                lacking.append(f"{base}: {error}")
+                hole = hole or base in self.proven  # a wrong address answers 404 to everything
+            except UnreachableError as error:
                 self.dead[base] = str(error)
             except (TransferError, GridError) as error:
                 reasons.append(f"{base}: {error}")
-        if reasons:
-            self.failures.append(f"{name} ({'; '.join(reasons)})")
-            return Outcome.FAILED
-        if not absent:
+        if not reasons and not lacking:
             raise GridError(self._unreachable())
-        return Outcome.HOLE
+        if hole and not reasons:
+            return Outcome.HOLE
+        self.failures.append(f"{name} ({'; '.join(reasons + lacking)})")
+        return Outcome.FAILED
 
     def _alive(self) -> list[str]:
         return [base for base in self.config.base_urls if base not in self.dead]
@@ -96,15 +99,16 @@ class Fetch:
 
             outcome = self.anywhere(WAVE, get)
         if outcome is not Outcome.GOT:
-            reason = "; ".join(self.failures) or "none of " + ", ".join(self._alive()) + f" has {WAVE}"
-            raise GridError(f"phoenix: the wavelength file could not be fetched: {reason}; is grid.base_urls right?")
+            raise GridError(f"phoenix: not fetched: {'; '.join(self.failures)}; is grid.base_urls right?")
 
     def ranges_work(self) -> bool:
-        """Whether the first server that answers sends parts of files; it decides how many bytes are to come."""
+        """Whether the first server that has the library sends parts of files; it decides how many bytes will come."""
         for base in self._alive():
             try:
-                return self.web.persist(partial(self._sends_part, base + WAVE))
-            except Unreachable as error:
+                answer = self.web.persist(partial(self._sends_part, base + WAVE))
+                self.proven.add(base)
+                return answer
+            except UnreachableError as error:
                 self.dead[base] = str(error)
             except TransferError:
                 continue
@@ -140,7 +144,7 @@ def _fetch(run: Fetch, found: Survey, progress: Progress) -> None:
         return
     wave = read_wavelengths(cache / WAVE)
     first, stop = pixel_range(wave, wide(band_of(config)))
-    whole = config.whole_files or not run.ranges_work()
+    whole = not run.ranges_work() or config.whole_files
     each = size_of(stop - first, len(wave), whole)
 
     def work(labels: Labels, tell: Callable[[float], None]) -> None:

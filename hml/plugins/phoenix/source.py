@@ -52,8 +52,8 @@ class PhoenixGrid(GridSource):
         local = self._config.path is not None or (self._config.offline and found.files)
         nodes = [self._node(w) for w in found.wanted if (w in found.files if local else w not in found.holes)]
         if not nodes:
-            raise GridError(f"phoenix: none of the {len(found.wanted)} selected spectra exists on a server; select others, "
-                            f"or delete {self._cache / 'holes.json'} to ask again")
+            raise GridError(f"phoenix: none of the {len(found.wanted)} selected spectra exists on a server; select "
+                            f"others, or delete {self._cache / 'holes.json'} to ask again")
         return nodes
 
     def load(self, node: Node) -> Spectrum:
@@ -70,8 +70,8 @@ class PhoenixGrid(GridSource):
     def fingerprint(self) -> str:
         """Of the selection, and of name, size and time of every file."""
         found = self._survey
-        files = [found.wave, *(found.files.get(labels) for labels in found.wanted)]
-        what = {"band": self._band, "wanted": found.wanted, "holes": sorted(found.holes), "files": [*map(_stamp, files)]}
+        files = [_stamp(path) for path in (found.wave, *(found.files.get(labels) for labels in found.wanted))]
+        what = {"band": self._band, "wanted": found.wanted, "holes": sorted(found.holes), "files": files}
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
     # --- FetchableGrid

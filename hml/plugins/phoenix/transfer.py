@@ -31,15 +31,15 @@ class TransferError(Exception):
         self.wait = wait  # least seconds before it
 
 
-class Absent(TransferError):
+class AbsentError(TransferError):
     """The server answers and does not have the file."""
 
 
-class OutOfRange(TransferError):
+class OutOfRangeError(TransferError):
     """The server says that the file ends before the range asked for."""
 
 
-class Unreachable(TransferError):
+class UnreachableError(TransferError):
     """The server does not answer."""
 
 
@@ -82,8 +82,8 @@ class Web:
             with self.client.stream("GET", url, headers=headers) as response:
                 _check_status(response)
                 yield response
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise Unreachable(_words(error), retry=True) from None
+        except (httpx.ConnectError, httpx.TimeoutException, httpx.ProxyError) as error:
+            raise UnreachableError(_words(error), retry=True) from None
         except httpx.TransportError as error:
             raise TransferError(_words(error), retry=True) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -118,7 +118,7 @@ class Web:
                     return
                 require_range(response, have, note.version)
                 self.save(response, part, limit, reach)
-        except OutOfRange:
+        except OutOfRangeError:
             part.discard()
             raise TransferError(CHANGED, retry=True) from None
         _require_size(part, note.version)
@@ -192,9 +192,9 @@ def _check_status(response: httpx.Response) -> None:
         return
     reason = f"answers {code} {response.reason_phrase}"
     if code in _ABSENT:
-        raise Absent(reason)
+        raise AbsentError(reason)
     if code == 416:
-        raise OutOfRange(reason, retry=True)
+        raise OutOfRangeError(reason, retry=True)
     wait = float(min(_length(response.headers.get("retry-after", "")), 60))
     raise TransferError(reason, retry=code in _BUSY, wait=wait)
 

@@ -30,6 +30,7 @@ class Atmosphere:
     """The state of the layer where lines form."""
 
     teff: float  # K
+    logg: float  # dex, cm/s²
     feh: float  # dex
     alpha: float  # dex
     temperature: float  # K
@@ -52,7 +53,7 @@ class Atmosphere:
         warm = teff - 5700.0
         turbulence = 1.01 + 4.56e-4 * warm + 2.75e-7 * warm**2 + 0.15 * (4.5 - logg)
         log_pe = electron_pressure(temperature, log_pg, feh)
-        return cls(teff, feh, labels.get("alpha", 0.0), temperature, log_pg, log_pe, turbulence * 1e5)
+        return cls(teff, logg, feh, labels.get("alpha", 0.0), temperature, log_pg, log_pe, turbulence * 1e5)
 
     def log_population(self, what: Atom | Molecule) -> float:
         """log10 of the particles of this species per hydrogen nucleus, over its partition function."""
@@ -62,7 +63,8 @@ class Atmosphere:
         neutral, ion = atom.partition
         log_ratio = saha(self.temperature, atom.ionisation, np.log10(2 * ion / neutral)) - self.log_pe
         share = log_ratio if atom.stage else 0.0
-        return atom.abundance - 12 + self._metals(atom) + share - _log1p10(log_ratio) - float(np.log10(atom.partition[atom.stage]))
+        log_u = float(np.log10(atom.partition[atom.stage]))
+        return atom.abundance - 12 + self._metals(atom) + share - _log1p10(log_ratio) - log_u
 
     def _metals(self, what: Atom | Molecule) -> float:
         return 0.0 if what is HYDROGEN else self.feh + (self.alpha if what.alpha else 0.0)
@@ -116,9 +118,10 @@ def surface_blackbody(wavelength: Floats, temperature: float) -> Floats:
         return np.asarray(np.pi * 2 * H * C**2 / cm**5 / np.expm1(H * C / (cm * K * temperature)))
 
 
-def continuum(wavelength: Floats, atmosphere: Atmosphere, logg: float) -> Floats:
+def continuum(wavelength: Floats, atmosphere: Atmosphere) -> Floats:
     """Continuum over blackbody `[N]`: bright where H⁻ lets one look deep, with a contrast that varies smoothly."""
-    contrast = 0.15 + 0.05 * np.tanh((atmosphere.teff - 4500) / 1000) - 0.02 * atmosphere.feh + 0.01 * (logg - 4.5)
+    warm = np.tanh((atmosphere.teff - 4500) / 1000)
+    contrast = 0.15 + 0.05 * warm - 0.02 * atmosphere.feh + 0.01 * (atmosphere.logg - 4.5)
     relative = negative_hydrogen(wavelength) / negative_hydrogen(np.array([1e4]))
     return np.asarray(relative**-contrast)
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy.interpolate import make_interp_spline
 from scipy.special import wofz
 
-from hml.plugins.synthetic.atmosphere import AMU, H, C, K, Atmosphere
+from hml.plugins.synthetic.atmosphere import AMU, Atmosphere, C, H, K
+from hml.plugins.synthetic.departures import Departures
 from hml.plugins.synthetic.linelist import HYDROGEN_INDEX, SPECIES, LineList
 
 Floats = NDArray[np.float64]
@@ -20,7 +21,7 @@ LEAST = 1e-3  # opacity ratio at which a wing is cut
 FURTHEST = 60.0  # no wing goes beyond, Å
 CORE = 6.0  # Doppler widths within which the exact Voigt function is used
 NEAR = 1.0  # farther than this from the centre a line is so smooth that the coarse grid does, Å
-COARSE = 0.2  # step of that grid, Å
+COARSE = 0.1  # step of that grid, Å
 NOTHING = 1e-9  # a line whose opacity ratio is less is left out
 CHUNK = 200_000  # line-pixels worked on at once
 EXTREMES = [  # where lines are strongest: their windows are as wide as any of these asks for
@@ -40,10 +41,11 @@ class Strengths:
     damping: Floats  # Voigt's a
 
 
-def strengths(lines: LineList, atmosphere: Atmosphere) -> Strengths:
+def strengths(lines: LineList, atmosphere: Atmosphere, departures: Departures | None = None) -> Strengths:
     """Boltzmann, Saha, thermal and turbulent widths, van der Waals damping (Gray eqs. 1.18, 1.20, 11.44, 11.29)."""
     t = atmosphere.temperature
-    population = np.array([atmosphere.log_population(s) for s in SPECIES])[lines.species]
+    each = np.array([atmosphere.log_population(s) for s in SPECIES])
+    population = (each if departures is None else each + departures.log_factor(atmosphere))[lines.species]
     mass = np.array([s.mass for s in SPECIES])[lines.species] * AMU
     speed = np.sqrt(2 * K * t / mass + atmosphere.microturbulence**2)
     cm = lines.wavelength * 1e-8
@@ -93,9 +95,9 @@ class Windows:
         seen = np.flatnonzero((last > first) & (outer > inner))
         return cls(lines.take(seen), inner[seen], outer[seen], first[seen], last[seen])
 
-    def ratio(self, wavelength: Floats, atmosphere: Atmosphere) -> Floats:
+    def ratio(self, wavelength: Floats, atmosphere: Atmosphere, departures: Departures) -> Floats:
         """Opacity of all lines over continuous opacity `[N]`."""
-        now = strengths(self.lines, atmosphere)
+        now = strengths(self.lines, atmosphere, departures)
         out = np.zeros(len(wavelength))
         for lines in _chunks(np.flatnonzero(now.eta > NOTHING), self.last - self.first):
             pixel, opacity = self._opacity(wavelength, now, lines)
@@ -123,36 +125,40 @@ class Opacity:
     coarse: Floats
     near: Windows
     far: Windows
+    departures: Departures
 
     @classmethod
-    def of(cls, lines: LineList, wavelength: Floats) -> Opacity:
+    def of(cls, lines: LineList, departures: Departures, wavelength: Floats) -> Opacity:
         """On `wavelength` `[N]`, vacuum Å. Windows are as wide as the strongest a line gets anywhere asks for."""
         reach = np.max([_reach(strengths(lines, Atmosphere.of(labels))) for labels in EXTREMES], axis=0)
-        steps = np.arange(int(wavelength[0] / COARSE) - 40, int(wavelength[-1] / COARSE) + 41)
+        first, last = int(wavelength[0] / COARSE) - 40, int(wavelength[-1] / COARSE) + 41
+        coarse: Floats = COARSE * np.arange(first, last, dtype=np.float64)
         none, near = np.zeros(len(lines)), np.full(len(lines), NEAR)
         return cls(
-            wavelength, steps * COARSE,
+            wavelength, coarse,
             Windows.of(lines, none, np.minimum(reach, near), wavelength),
-            Windows.of(lines, near, reach, steps * COARSE),
+            Windows.of(lines, near, reach, coarse),
+            departures,
         )
 
     def ratio(self, atmosphere: Atmosphere) -> Floats:
         """Line opacity over continuous opacity `[N]`."""
-        far = make_interp_spline(self.coarse, self.far.ratio(self.coarse, atmosphere), k=3)(self.wavelength)
-        return self.near.ratio(self.wavelength, atmosphere) + np.asarray(far)
+        wings = self.far.ratio(self.coarse, atmosphere, self.departures)
+        wings = make_interp_spline(self.coarse, wings, k=3)(self.wavelength)
+        return self.near.ratio(self.wavelength, atmosphere, self.departures) + np.asarray(wings)
 
 
 def _step(offset: Floats, end: Floats) -> Floats:
     """One at the centre, zero from `end` on, smooth."""
-    fourth = np.square(np.square(offset / end))
-    return np.asarray(np.square(np.maximum(1 - fourth, 0.0)))
+    left = np.maximum(1 - np.square(np.square(offset / end)), 0.0)
+    return np.asarray(left * left * left)
 
 
 def _reach(of: Strengths) -> Floats:
     """Å from the centre `[L]` at which the opacity ratio falls to LEAST."""
     wing = np.sqrt(of.eta * of.damping / (np.sqrt(np.pi) * LEAST)) * of.width
-    core = np.sqrt(np.log(np.maximum(of.eta / LEAST, 1.0))) * of.width
-    return np.minimum(np.maximum(wing, core) * 1.1, FURTHEST)
+    core = np.sqrt(np.log(np.maximum(of.eta / LEAST, 1e4))) * of.width
+    return np.asarray(np.minimum(np.maximum(wing, core) * 1.1, FURTHEST))
 
 
 def _chunks(lines: Ints, count: Ints) -> Iterator[Ints]:

@@ -16,7 +16,8 @@ from scipy.ndimage import gaussian_filter1d
 from hml import Axis, GridSource, Node, Progress, Space, Spectrum, quiet
 from hml.plugins.synthetic import SyntheticConfig
 from hml.plugins.synthetic.atmosphere import Atmosphere, continuum, core_flux, surface_blackbody
-from hml.plugins.synthetic.linelist import draw_lines
+from hml.plugins.synthetic.departures import Departures
+from hml.plugins.synthetic.linelist import SPECIES, draw_lines
 from hml.plugins.synthetic.opacity import Opacity
 from hml.plugins.synthetic.sampling import phoenix_wavelengths
 
@@ -39,7 +40,8 @@ class SyntheticGrid(GridSource):
         self._pixels = phoenix_wavelengths(low - margin, high + margin)
         first, last = np.searchsorted(self._pixels, [low - 1e-9, high + 1e-9])
         self._band = slice(int(first), int(last))
-        self._opacity = Opacity.of(draw_lines(config.line_count, config.seed), self._pixels)
+        departures = Departures.draw(len(SPECIES), config.seed)
+        self._opacity = Opacity.of(draw_lines(config.line_count, config.seed), departures, self._pixels)
 
     @property
     def space(self) -> Space:
@@ -84,7 +86,7 @@ class SyntheticGrid(GridSource):
         atmosphere = Atmosphere.of(labels)
         core = core_flux(self._pixels, atmosphere.teff)
         lines = core + (1 - core) / (1 + self._opacity.ratio(atmosphere))
-        bright = surface_blackbody(self._pixels, atmosphere.teff) * continuum(self._pixels, atmosphere, labels["logg"])
+        bright = surface_blackbody(self._pixels, atmosphere.teff) * continuum(self._pixels, atmosphere)
         return self._resolve(lines) * bright
 
     def _resolve(self, flux: Floats) -> Floats:

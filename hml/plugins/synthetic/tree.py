@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -40,7 +39,8 @@ def write_tree(
     """
     chosen = list(source.nodes() if nodes is None else nodes)
     labels = [_phoenix_labels(source.space.to_dict(node)) for node in chosen]
-    pixels = source.load(chosen[0]).wavelength if wavelength is None else np.asarray(wavelength, dtype=np.float64)
+    own = source.load(source.nodes()[0]).wavelength
+    pixels = own if wavelength is None else np.asarray(wavelength, dtype=np.float64)
     written = [_save(_wave_file(pixels), folder / WAVE_FILE)]
     with progress("writing PHOENIX files", total=len(chosen), unit="files") as advance:
         for node, of in zip(chosen, labels, strict=True):
@@ -64,16 +64,15 @@ def on_pixels(spectrum: Spectrum, pixels: NDArray[np.float64], teff: float) -> N
     low, high = spectrum.band
     black = surface_blackbody(pixels, teff)
     ends = spectrum.flux[[0, -1]] / surface_blackbody(spectrum.wavelength[[0, -1]], teff)
-    flux = black * np.where(pixels < low, ends[0], ends[1])
+    flux: NDArray[np.float64] = black * np.where(pixels < low, ends[0], ends[1])
     inside = (pixels >= low - 1e-6) & (pixels <= high + 1e-6)
     flux[inside] = np.interp(pixels[inside], spectrum.wavelength, spectrum.flux)
     return flux
 
 
 def _phoenix_labels(labels: Mapping[str, float]) -> dict[str, float]:
-    whole = {"teff": labels.get("teff", np.nan), "logg": labels.get("logg", np.nan), "feh": 0.0, "alpha": 0.0} | labels
-    foreign = sorted(set(whole) - {"teff", "logg", "feh", "alpha"})
-    if foreign or not np.isfinite(list(whole.values())).all():
+    whole: dict[str, float] = {"feh": 0.0, "alpha": 0.0, **labels}
+    if set(whole) != {"teff", "logg", "feh", "alpha"}:
         raise LabelError(f"PHOENIX files are named by teff, logg, feh, alpha; this grid has {', '.join(labels)}")
     grain = {"teff": 0, "logg": 2, "feh": 1, "alpha": 2}
     for name, digits in grain.items():
@@ -118,8 +117,9 @@ def _save(hdus: fits.HDUList, path: Path) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         hdus.writeto(part, overwrite=True, output_verify="exception")
-        os.replace(part, path)
+        part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True) if path.parent.is_dir() else None
+        if path.parent.is_dir():
+            part.unlink(missing_ok=True)
         raise GridError(f"{path}: cannot be written ({error.strerror or error}); choose another folder") from None
     return path
