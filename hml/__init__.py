@@ -30,6 +30,7 @@ _HOMES = {
     "hml.core.selection": ["Selection"],
     "hml.core.space": ["Axis", "Node", "Space"],
     "hml.core.spectrum": ["Frame", "Spectrum"],
+    "hml.core.wavelength": ["air_to_vacuum", "vacuum_to_air"],
 }
 _WHERE = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Tests do not depend on the clock: a busy machine is no failure.
+settings.register_profile("hml", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("hml")
 
 
 @pytest.fixture(autouse=True)

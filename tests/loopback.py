@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ class Loopback:
     root: Path
     ranges: bool = True  # answer Range with 206; else with the whole file
     validators: bool = True  # send ETag and Last-Modified
+    if_range: bool = True  # heed If-Range
     url: str = ""
     requests: list[tuple[str, str | None]] = field(default_factory=list)  # (path, Range)
     sent: int = 0  # bytes of bodies
@@ -36,7 +38,7 @@ def serve(root: Path, **behaviour: object) -> Iterator[Loopback]:
     """`with serve(folder) as server: … server.url`."""
     state = Loopback(root, **behaviour)  # type: ignore[arg-type]
     handler = type("Handler", (_Handler,), {"state": state})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with _Server(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True
         state.url = f"http://127.0.0.1:{server.server_address[1]}/"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
@@ -52,6 +54,13 @@ def dead_url() -> str:
     """An address where nobody listens."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
         return f"http://127.0.0.1:{server.server_address[1]}/"
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that was killed is no error of the server."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -80,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.state.validators:
             headers = {"ETag": f'"{status.st_size:x}-{status.st_mtime_ns:x}"',
                        "Last-Modified": formatdate(status.st_mtime, usegmt=True)}
-        condition = self.headers.get("If-Range")
+        condition = self.headers.get("If-Range") if self.state.if_range else None
         wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", asked or "")
         if not (self.state.ranges and wanted and (condition is None or condition in headers.values())):
             self._send(200, body, headers)
@@ -104,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
         except OSError:  # the client has left
             self.close_connection = True
         self.state.sent += len(body[:cut])
-        self.close_connection = self.close_connection or cut is not None
+        self.close_connection = self.close_connection or (cut is not None and cut < len(body))
 
     def log_message(self, format: str, *args: object) -> None:
         """Silence."""

@@ -42,9 +42,11 @@ def flux_of(node: Labels, waves: NDArray[np.float64] = WAVES) -> NDArray[np.floa
     return (1e10 * teff * (1 - lines) * (1 + 0.01 * logg) * (waves / 8000) ** -2).astype(np.float32)
 
 
-def write_spectrum(path: Path, node: Labels, waves: NDArray[np.float64] = WAVES, **cards: Any) -> Path:
-    """One file; `cards` replace or add header cards."""
-    hdu = fits.PrimaryHDU(flux_of(node, waves).astype(">f4"))
+def write_spectrum(
+    path: Path, node: Labels, waves: NDArray[np.float64] = WAVES, *, scale: float = 1.0, **cards: Any
+) -> Path:
+    """One file, its flux times `scale`; `cards` replace or add header cards."""
+    hdu = fits.PrimaryHDU((scale * flux_of(node, waves)).astype(">f4"))
     for key, value in zip(("PHXTEFF", "PHXLOGG", "PHXM_H", "PHXALPHA"), node, strict=True):
         hdu.header[key] = float(value)
     for key, value in ({"INTERPOL": False, "PHXCONV": True, "BUNIT": "erg/s/cm^2/cm"} | cards).items():

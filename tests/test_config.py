@@ -252,10 +252,10 @@ def test_a_bad_set_is_one_clear_line(item: str, text: str) -> None:
 
 
 def test_set_into_a_field_that_is_no_section_is_one_clear_line(file: Path) -> None:
-    with pytest.raises(ConfigError, match=r"--set clone\.steps\.more=3"):
+    with pytest.raises(ConfigError, match=r"--set clone\.steps\.more: steps is 7, which has no fields"):
         load(file, sets=["clone.steps.more=3"])
     file.write_text("grid: {preprocess: [halve]}\n")
-    with pytest.raises(ConfigError, match=r"--set grid\.preprocess\.0=gp"):
+    with pytest.raises(ConfigError, match=r"--set grid\.preprocess\.0: preprocess is \['halve'\], which has no fields"):
         load(file, sets=["grid.preprocess.0=gp"])
 
 

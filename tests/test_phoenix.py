@@ -305,6 +305,18 @@ def test_a_damaged_wavelength_file_is_named(tmp_path):
         small(tree, tmp_path).load(NODES[0][:3])
 
 
+def test_a_file_that_has_gone_is_named(tmp_path):
+    tree = make_tree(tmp_path / "tree", NODES)
+    source, other = small(tree, tmp_path), small(tree, tmp_path)
+    (tree / RELEASE / relative((*SUN, 0.0))).unlink()
+    for use in (source.load, source.flags):
+        with pytest.raises(GridError, match=r"lte05800-4.50-0.0.*: cannot be read .No such file"):
+            use(SUN)
+    (tree / WAVE).unlink()
+    with pytest.raises(GridError, match=f"{WAVE}: cannot be read"):
+        other.load((5700, 4.5, 0.0))
+
+
 @given(st.binary(max_size=3 * BLOCK) | st.binary(max_size=200).map(lambda tail: (b"SIMPLE  =" + tail).ljust(BLOCK)))
 @settings(max_examples=60)
 def test_no_header_crashes_the_parser(data):

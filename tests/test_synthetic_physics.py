@@ -7,7 +7,7 @@ import pytest
 from astropy import units as u
 from astropy.constants import sigma_sb
 from astropy.modeling.models import BlackBody
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.special import voigt_profile, wofz
@@ -110,6 +110,7 @@ def test_curve_of_growth() -> None:
 # --- the pieces --------------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.floats(1e-4, 5.0), st.floats(-60.0, 60.0))
 def test_voigt_is_the_faddeeva_function(a: float, v: float) -> None:
     exact = wofz(v + 1j * a).real
@@ -155,14 +156,14 @@ def test_electrons_balance_ions() -> None:
     assert 10**log_pe / (10**5.0 - 10**log_pe) == pytest.approx(ions / nuclei, rel=1e-9)
 
 
+@settings(deadline=None)
 @given(st.floats(2500, 7900), st.floats(2.0, 5.4), st.floats(-2.0, 0.4))
 def test_atmospheres_are_sane_everywhere(teff: float, logg: float, feh: float) -> None:
     here = Atmosphere.of({"teff": teff, "logg": logg, "feh": feh})
     denser = Atmosphere.of({"teff": teff, "logg": logg + 0.1, "feh": feh})
-    hotter = Atmosphere.of({"teff": teff + 50, "logg": logg, "feh": feh})
     assert here.log_pe < here.log_pg < denser.log_pg
     assert here.log_pe < denser.log_pe
-    assert here.log_pe < hotter.log_pe
+    assert here.log_pe < electron_pressure(here.temperature + 50, here.log_pg, feh)
     assert 0.5e5 < here.microturbulence < 5e5
 
 

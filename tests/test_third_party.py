@@ -88,7 +88,7 @@ config = load_config(Path({str(TEMPLATE / 'toy.yaml')!r}))
 assert load_config(Path({str(TEMPLATE / 'toy.yaml')!r}), sets=["optimizer.rounds=2"]).optimizer.config.rounds == 2
 print(type(config.grid.config).__name__, config.interpolator.config.power, config.optimizer.config.rounds)
 """)]
-    assert config.split() == ["GaussiansConfig", "4.0", "6"]
+    assert config.split() == ["GaussiansConfig", "4.0", "4"]
 
 
 def test_a_mistake_in_their_fields_is_one_clear_line(inside) -> None:
@@ -130,6 +130,6 @@ def test_a_run_with_all_three_measures_the_truth(inside, tmp_path: Path) -> None
     result = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
     measured = {p["name"]: p for p in result["parameters"]}
     assert measured["teff"]["truth"] == 5150
-    # inverse distance is a poor interpolator: a tenth of each axis is what it is good for here
-    assert abs(measured["teff"]["value"] - 5150) < 200
-    assert abs(measured["logg"]["value"] - 4.3) < 0.15
+    # inverse distance is a poor interpolator: a third of a grid step is what can be asked of it
+    assert abs(measured["teff"]["value"] - 5150) < 70
+    assert abs(measured["logg"]["value"] - 4.3) < 0.17

@@ -17,7 +17,11 @@ File = Annotated[Path, typer.Argument(help="YAML file.")]
 
 @app.command()
 def init(
-    path: File, grid: Grid = None, interpolator: Interpolator = None, optimizer: Optimizer = None, sets: Sets = None,
+    path: File,
+    grid: Grid = None,
+    interpolator: Interpolator = None,
+    optimizer: Optimizer = None,
+    sets: Sets = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
     """Write a config with every field at its default, to be edited."""
@@ -43,7 +47,10 @@ def check(path: File) -> None:
 @app.command()
 def show(
     path: Annotated[Path | None, typer.Argument(help="YAML file; else the defaults.")] = None,
-    config: ConfigFile = None, grid: Grid = None, interpolator: Interpolator = None, optimizer: Optimizer = None,
+    config: ConfigFile = None,
+    grid: Grid = None,
+    interpolator: Interpolator = None,
+    optimizer: Optimizer = None,
     sets: Sets = None,
 ) -> None:
     """Print the resolved config: every field with the value that would be used."""

@@ -31,22 +31,35 @@ def list_grids(json: Json = False) -> None:
 
     entries = installed().family("grids")
     rows = [
-        {"name": e.component.name, "summary": e.component.summary, "distribution": e.distribution,
-         "reference": e.component.reference}
+        {
+            "name": e.component.name,
+            "summary": e.component.summary,
+            "distribution": e.distribution,
+            "reference": e.component.reference,
+        }
         for e in entries
     ]
     if json:
         print_json(rows)
         return
-    table("", ["grid", "summary", "from", "reference"], [
-        [r["name"], r["summary"], r["distribution"], r["reference"]] for r in rows
-    ])
+    table(
+        "",
+        ["grid", "summary", "from", "reference"],
+        [[r["name"], r["summary"], r["distribution"], r["reference"]] for r in rows],
+    )
 
 
 @app.command()
 def info(
-    name: Name = None, teff: Teff = None, logg: Logg = None, feh: Feh = None, alpha: Alpha = None,
-    wavelength: Band = None, config: ConfigFile = None, sets: Sets = None, json: Json = False,
+    name: Name = None,
+    teff: Teff = None,
+    logg: Logg = None,
+    feh: Feh = None,
+    alpha: Alpha = None,
+    wavelength: Band = None,
+    config: ConfigFile = None,
+    sets: Sets = None,
+    json: Json = False,
 ) -> None:
     """Axes, nodes, holes, band and files of a grid, as selected."""
     from hml.cli.show import show_facts
@@ -57,8 +70,14 @@ def info(
 
 @app.command()
 def fetch(
-    name: Name = None, teff: Teff = None, logg: Logg = None, feh: Feh = None, alpha: Alpha = None,
-    wavelength: Band = None, config: ConfigFile = None, sets: Sets = None,
+    name: Name = None,
+    teff: Teff = None,
+    logg: Logg = None,
+    feh: Feh = None,
+    alpha: Alpha = None,
+    wavelength: Band = None,
+    config: ConfigFile = None,
+    sets: Sets = None,
 ) -> None:
     """Download what is missing of a grid. The size is told first; it resumes where it stopped."""
     from hml.core.interfaces import FetchableGrid
@@ -72,14 +91,17 @@ def fetch(
     if missing is None:
         print(f"grid {parts.config.grid.name}: everything selected is here")
         return
-    print(f"{len(missing.files):,} files, {missing.bytes / 1e6:,.1f} MB, from {' or '.join(missing.sources)}", flush=True)
+    size = f"{len(missing.files):,} files, {missing.bytes / 1e6:,.1f} MB"
+    print(f"{size}, from {' or '.join(missing.sources)}", flush=True)
     grid.fetch(parts.context.progress)
-    print(f"grid {parts.config.grid.name}: {len(grid.nodes()):,} nodes are here")  # type: ignore[attr-defined]
+    print(f"grid {parts.config.grid.name}: {len(grid.nodes()):,} nodes are here")
 
 
 @app.command()
 def export(
-    folder: Annotated[Path, typer.Argument(help="Folder to write to.")], name: Name = None, config: ConfigFile = None,
+    folder: Annotated[Path, typer.Argument(help="Folder to write to.")],
+    name: Name = None,
+    config: ConfigFile = None,
     sets: Sets = None,
 ) -> None:
     """Write a grid out as a PHOENIX-format tree of FITS files (grids that can, such as synthetic)."""
@@ -122,7 +144,8 @@ def _facts(parts: Parts) -> dict[str, Any]:
         facts["first holes"] = "; ".join(str(grid.space.to_dict(hole)) for hole in holes[:3])
     missing = grid.missing() if isinstance(grid, FetchableGrid) else None
     if missing is not None:
-        facts["missing"] = f"{len(missing.files):,} files, {missing.bytes / 1e6:,.1f} MB; hml grid fetch {parts.config.grid.name}"
+        size = f"{len(missing.files):,} files, {missing.bytes / 1e6:,.1f} MB"
+        facts["missing"] = f"{size}; hml grid fetch {parts.config.grid.name}"
     elif nodes:
         spectrum = grid.load(nodes[0])
         facts["band"] = f"{spectrum.band[0]:.2f}–{spectrum.band[1]:.2f} Å (vacuum)"

@@ -26,8 +26,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 
 
 def make_config(  # one argument per shared option
-    config: Path | None, grid: str | None = None, interpolator: str | None = None, optimizer: str | None = None,
-    sets: list[str] | None = None, seed: int | None = None, device: str | None = None, spectrum: Path | None = None,
+    config: Path | None,
+    grid: str | None = None,
+    interpolator: str | None = None,
+    optimizer: str | None = None,
+    sets: list[str] | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    spectrum: Path | None = None,
 ) -> RunConfig:
     """The config that the options of a command mean."""
     from hml.core.config import load_config
@@ -57,14 +63,27 @@ def progress() -> Progress:
 def _bars(task: str, total: float | None = None, unit: str = "") -> Iterator[Any]:
     from rich.console import Console
     from rich.progress import (
-        BarColumn, DownloadColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn,
-        TimeRemainingColumn, TransferSpeedColumn,
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
     )
 
     size: list[ProgressColumn | str]
     size = [DownloadColumn(), TransferSpeedColumn()] if unit == "B" else [MofNCompleteColumn(), unit, _Rate()]
-    columns = [TextColumn("{task.description:>12}"), BarColumn(), *size, TimeElapsedColumn(), TextColumn("left"),
-               TimeRemainingColumn()]
+    columns = [
+        TextColumn("{task.description:>12}"),
+        BarColumn(),
+        *size,
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    ]
     with Progress(*columns, console=Console(stderr=True)) as bars:
         bar = bars.add_task(task, total=total)
         yield lambda amount=1.0: bars.advance(bar, amount)

@@ -21,8 +21,15 @@ def add_to(app: typer.Typer) -> None:
 
 
 def run(  # one argument per option
-    config: ConfigFile = None, grid: Grid = None, interpolator: Interpolator = None, optimizer: Optimizer = None,
-    spectrum: SpectrumFile = None, sets: Sets = None, output: Output = None, seed: Seed = None, device: Device = None,
+    config: ConfigFile = None,
+    grid: Grid = None,
+    interpolator: Interpolator = None,
+    optimizer: Optimizer = None,
+    spectrum: SpectrumFile = None,
+    sets: Sets = None,
+    output: Output = None,
+    seed: Seed = None,
+    device: Device = None,
     json: Json = False,
     test: Annotated[
         bool, typer.Option("--test", help="The paper's own protocol: node spectra, ± 500 K boxes.")
@@ -57,15 +64,26 @@ def clone(
     shelf = Shelf.of(parts, plan)
     cloned = [c.clone for c in clone_nodes(parts, plan, shelf)]
     rms = sorted(c.rms for c in cloned)
-    show_facts("clones", {
-        "nodes": len(cloned), "lines": sum(map(len, cloned)), "median rms": rms[len(rms) // 2], "worst rms": rms[-1],
-        "folder": str(shelf.clones),
-    }, json)
+    show_facts(
+        "clones",
+        {
+            "nodes": len(cloned),
+            "lines": sum(map(len, cloned)),
+            "median rms": rms[len(rms) // 2],
+            "worst rms": rms[-1],
+            "folder": str(shelf.clones),
+        },
+        json,
+    )
 
 
 def build(
-    config: ConfigFile = None, grid: Grid = None, interpolator: Interpolator = None, sets: Sets = None,
-    device: Device = None, json: Json = False,
+    config: ConfigFile = None,
+    grid: Grid = None,
+    interpolator: Interpolator = None,
+    sets: Sets = None,
+    device: Device = None,
+    json: Json = False,
 ) -> None:
     """Build the generator: clone, associate, refit, fit the manifold. Found at once if it was built before."""
     from hml.cli.show import show_facts
@@ -78,19 +96,29 @@ def build(
     parts = Parts.of(chosen)
     low, high = made.band
     rms = sorted(made.header["clone_rms"])
-    show_facts("generator", {
-        "nodes": len(made.header["nodes"]), "tracks": len(made), "band": f"{low:.1f}–{high:.1f} Å",
-        "labels": ", ".join(f"{a.name} {a.lower:g}–{a.upper:g} {a.unit}".strip() for a in made.space.axes),
-        "median clone rms": rms[len(rms) // 2], "file": str(Shelf.of(parts, plan_nodes(parts)).generator),
-    }, json)
+    show_facts(
+        "generator",
+        {
+            "nodes": len(made.header["nodes"]),
+            "tracks": len(made),
+            "band": f"{low:.1f}–{high:.1f} Å",
+            "labels": ", ".join(f"{a.name} {a.lower:g}–{a.upper:g} {a.unit}".strip() for a in made.space.axes),
+            "median clone rms": rms[len(rms) // 2],
+            "file": str(Shelf.of(parts, plan_nodes(parts)).generator),
+        },
+        json,
+    )
 
 
 def reconstruct(
     labels: Annotated[str, typer.Option("--labels", help="teff=5772,logg=4.44,feh=0")],
     output: Annotated[Path, typer.Option("--output", help="ECSV file to write.")],
     wavelength: Annotated[str | None, typer.Option("--wavelength", help="low:high in vacuum Å; else all.")] = None,
-    flux: Annotated[str, typer.Option("--flux", help="normalised, or absolute (in the grid's own unit).")] = "normalised",
-    config: ConfigFile = None, grid: Grid = None, interpolator: Interpolator = None, sets: Sets = None,
+    flux: Annotated[str, typer.Option("--flux", help="normalised, or absolute (the grid's unit).")] = "normalised",
+    config: ConfigFile = None,
+    grid: Grid = None,
+    interpolator: Interpolator = None,
+    sets: Sets = None,
     device: Device = None,
 ) -> None:
     """Make the spectrum of any labels inside the grid."""
@@ -110,8 +138,15 @@ def reconstruct(
 
 def infer(
     spectrum: Annotated[Path, typer.Option("--spectrum", help="File to measure.")],
-    config: ConfigFile = None, grid: Grid = None, interpolator: Interpolator = None, optimizer: Optimizer = None,
-    sets: Sets = None, output: Output = None, seed: Seed = None, device: Device = None, json: Json = False,
+    config: ConfigFile = None,
+    grid: Grid = None,
+    interpolator: Interpolator = None,
+    optimizer: Optimizer = None,
+    sets: Sets = None,
+    output: Output = None,
+    seed: Seed = None,
+    device: Device = None,
+    json: Json = False,
 ) -> None:
     """Measure a spectrum with a generator (built first if it is not there yet)."""
     run(config, grid, interpolator, optimizer, spectrum, sets, output, seed, device, json, False)

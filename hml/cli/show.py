@@ -61,10 +61,16 @@ def show_result(result: RunResult, json: bool) -> None:
         return
     known = any(p.truth is not None for p in result.parameters)
     columns = ["", "result", "error", *(["truth", "difference"] if known else []), "unit"]
-    table(f"\nTarget: {result.target}", columns, [_row(p, known) for p in result.parameters], (1, 2, 3, 4) if known else (1, 2))
+    table(
+        f"\nTarget: {result.target}",
+        columns,
+        [_row(p, known) for p in result.parameters],
+        (1, 2, 3, 4) if known else (1, 2),
+    )
     seconds = ", ".join(f"{k} {v:.1f} s" for k, v in result.seconds.items())
     lines = [
-        f"{'reduced chi²' if result.metric == 'chi2' else 'rms'} {result.objective:.4g} over {result.counts['pixels']:,} pixels; "
+        f"{'reduced chi²' if result.metric == 'chi2' else 'rms'} {result.objective:.4g} over "
+        f"{result.counts['pixels']:,} pixels; "
         f"{result.counts['tracks']:,} lines from {result.counts['nodes']:,} nodes; "
         f"{result.counts['evaluations']:,} spectra rendered",
         f"status: {result.status.replace('_', ' ')}" + (f" ({result.message})" if result.message else ""),
@@ -77,10 +83,17 @@ def show_result(result: RunResult, json: bool) -> None:
 
 def _row(p: Measured, known: bool) -> list[str]:
     digits = 1 if p.unit == "K" or p.name == "resolving_power" else 3
-    text = [p.name, f"{p.value:.{digits}f}", "fixed" if not p.free else "–" if p.error is None else f"± {p.error:.{digits}f}"]
+    text = [
+        p.name,
+        f"{p.value:.{digits}f}",
+        "fixed" if not p.free else "–" if p.error is None else f"± {p.error:.{digits}f}",
+    ]
     if known:
         there = p.truth is not None
-        text += [f"{p.truth:.{digits}f}" if there else "–", f"{p.value - p.truth:+.{digits}f}" if p.truth is not None else "–"]
+        text += [
+            f"{p.truth:.{digits}f}" if there else "–",
+            f"{p.value - p.truth:+.{digits}f}" if p.truth is not None else "–",
+        ]
     return [*text, p.unit]
 
 
@@ -93,9 +106,12 @@ def show_protocol(outcome: Protocol, json: bool) -> None:
     table(
         "\nNode spectra, search box ± 500 K (truths lie in the middle of the box)",
         ["truth", "result", "seconds"],
-        [[_point(s.truth), _point(s.result), f"{s.seconds:.1f}"] for s in outcome.stars], (2,),
+        [[_point(s.truth), _point(s.result), f"{s.seconds:.1f}"] for s in outcome.stars],
+        (2,),
     )
-    rows = [[who, *(f"{errors[n]:.3g}" if n in errors else "–" for n in names)] for who, errors in outcome.summary.items()]
+    rows = [
+        [who, *(f"{errors[n]:.3g}" if n in errors else "–" for n in names)] for who, errors in outcome.summary.items()
+    ]
     table("Mean absolute error", ["", *names], rows, tuple(range(1, len(names) + 1)))
     console().print(f"{len(outcome.stars)} spectra; results: {outcome.folder}", markup=False)
 
@@ -115,19 +131,30 @@ def plugins(json: Json = False) -> None:
     entries = [e for family in FAMILIES for e in registry.family(family)]
     if json:
         rows = [
-            {"family": e.family, "name": e.component.name, "distribution": e.distribution, "version": e.version,
-             "summary": e.component.summary, "reference": e.component.reference, "traits": dict(e.component.traits)}
+            {
+                "family": e.family,
+                "name": e.component.name,
+                "distribution": e.distribution,
+                "version": e.version,
+                "summary": e.component.summary,
+                "reference": e.component.reference,
+                "traits": dict(e.component.traits),
+            }
             for e in entries
         ]
         print_json({"components": rows, "failures": [asdict(f) for f in registry.failures]})
         return
-    table("", ["name", "family", "from", "version", "summary"], [
-        [e.component.name, e.family, e.distribution, e.version, e.component.summary] for e in entries
-    ])
+    table(
+        "",
+        ["name", "family", "from", "version", "summary"],
+        [[e.component.name, e.family, e.distribution, e.version, e.component.summary] for e in entries],
+    )
     if registry.failures:
-        table("Failed to load", ["plugin", "from", "version", "error"], [
-            [f.plugin, f.distribution, f.version, f.error] for f in registry.failures
-        ])
+        table(
+            "Failed to load",
+            ["plugin", "from", "version", "error"],
+            [[f.plugin, f.distribution, f.version, f.error] for f in registry.failures],
+        )
 
 
 def doctor(json: Json = False) -> None:

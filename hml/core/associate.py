@@ -54,12 +54,10 @@ def steps_between(space: Space, nodes: Floats) -> Floats:
     scaled = np.stack(
         [np.interp(nodes[:, p], axis.nodes, np.arange(len(axis.nodes))) for p, axis in enumerate(space.axes)], -1
     )
-    return np.abs(scaled[:, None] - scaled[None]).sum(-1)
+    return np.asarray(np.abs(scaled[:, None] - scaled[None]).sum(-1))
 
 
-def _followed(
-    space: Space, nodes: Floats, clones: Sequence[Clone], tolerance: float
-) -> list[NDArray[np.int64]]:
+def _followed(space: Space, nodes: Floats, clones: Sequence[Clone], tolerance: float) -> list[NDArray[np.int64]]:
     """Track of every line: nodes are walked outwards from the middle, lines linked to the nearest nodes walked so far
     if they are each other's nearest within `tolerance` km/s."""
     distance = steps_between(space, nodes)

@@ -45,7 +45,12 @@ def _clone(state: Any, path: Path) -> Clone:
     order = np.argsort(found)
     centre = arrays[0] * (1 + scalars["radial_velocity"] / 299_792.458)
     return Clone(
-        centre[order], np.stack(arrays[1:], -1)[order], tuple(COLUMNS), found[order], float("nan"), {**scalars, **_labels(path)}
+        centre[order],
+        np.stack(arrays[1:], -1)[order],
+        tuple(COLUMNS),
+        found[order],
+        float("nan"),
+        {**scalars, **_labels(path)},
     )
 
 

@@ -117,9 +117,7 @@ def clone_nodes(parts: Parts, plan: Plan, shelf: Shelf) -> list[NodeClone]:
     return _each_node(parts, "cloning", plan.used, paths, work, {})
 
 
-def _line_table(
-    parts: Parts, plan: Plan, shelf: Shelf, cloned: list[NodeClone]
-) -> tuple[LineTable, list[NodeClone]]:
+def _line_table(parts: Parts, plan: Plan, shelf: Shelf, cloned: list[NodeClone]) -> tuple[LineTable, list[NodeClone]]:
     """The line table; with `associate.refit` every node is fitted once more with the tracks of all."""
     config, nodes = parts.config.associate, np.array(plan.used)
     lines = associate(plan.space, nodes, [c.clone for c in cloned], config)
@@ -151,12 +149,18 @@ def _cloned(parts: Parts, spectrum: Spectrum, start: Start, recipe: CloneConfig,
 
 
 def _each_node(
-    parts: Parts, task: str, items: Sequence[Any], paths: Sequence[Path], work: Callable[[Any], NodeClone],
+    parts: Parts,
+    task: str,
+    items: Sequence[Any],
+    paths: Sequence[Path],
+    work: Callable[[Any], NodeClone],
     header: Mapping[str, Any],
 ) -> list[NodeClone]:
     """`work(item)` for every item whose file is not there yet, several at a time; each result is stored when it is
     made, so that nothing done is lost."""
-    done = {i: stored for i, path in enumerate(paths) if (stored := _read_clone(path, parts.profile.params)) is not None}
+    done = {
+        i: stored for i, path in enumerate(paths) if (stored := _read_clone(path, parts.profile.params)) is not None
+    }
     todo = [i for i in range(len(items)) if i not in done]
 
     def one(i: int) -> tuple[int, NodeClone]:

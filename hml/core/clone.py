@@ -75,8 +75,8 @@ class _Fit:
 
     def step(self) -> float:
         if self.config.schedule == "cosine":
-            self.adam.param_groups[0]["lr"] = self.config.learning_rate * 0.5 * (
-                1 + np.cos(np.pi * self.steps / self.config.steps)
+            self.adam.param_groups[0]["lr"] = (
+                self.config.learning_rate * 0.5 * (1 + np.cos(np.pi * self.steps / self.config.steps))
             )
         self.adam.zero_grad(set_to_none=True)
         loss = self._loss()

@@ -17,16 +17,16 @@ def check_config(config: RunConfig, registry: Registry | None = None) -> None:
     for step in config.spectrum.preprocess:
         if step.trait("needs_labels"):
             raise ConfigError(
-                f"spectrum.preprocess: {step.name!r} needs labels, which an observed spectrum does not have; these do "
-                f"not: {_names(registry, 'preprocessors', lambda c: not c.traits.get('needs_labels'))}. "
+                f"spectrum.preprocess: {step.name!r} needs labels, which an observed spectrum lacks; these do not: "
+                f"{_names(registry, 'preprocessors', lambda c: not c.traits.get('needs_labels'))}. "
                 "objective.continuum_degree fits the continuum with the labels"
             )
     if config.grid.trait("ragged") and config.interpolator.trait("requires_rectilinear"):
         raise ConfigError(_ragged(config, registry, f"grid {config.grid.name!r} is ragged"))
     if config.optimizer.trait("needs_gradient") and not config.interpolator.trait("differentiable", True):
         raise ConfigError(
-            f"optimizer {config.optimizer.name!r} needs gradients, which interpolator {config.interpolator.name!r} does "
-            f"not have; optimizers that do without: "
+            f"optimizer {config.optimizer.name!r} needs gradients, which interpolator {config.interpolator.name!r} "
+            f"does not have; optimizers that do without: "
             f"{_names(registry, 'optimizers', lambda c: not c.traits.get('needs_gradient'))}"
         )
 

@@ -12,6 +12,8 @@ from typing import Any, Protocol
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
+from hml.core.paths import cache_home
+
 
 class ComponentConfig(BaseModel):
     """Base of every component's config: unknown fields are refused, values are frozen, every field has a default
@@ -27,8 +29,9 @@ class ComponentConfig(BaseModel):
                 close = difflib.get_close_matches(str(key), cls.model_fields, n=1)
                 hint = f"did you mean {close[0]!r}? " if close else ""
                 known = ", ".join(cls.model_fields) or "none"
-                raise PydanticCustomError("unknown_field", "{text}", {
-                    "text": f"unknown field {key!r}; {hint}Known here: {known}"})
+                raise PydanticCustomError(
+                    "unknown_field", "{text}", {"text": f"unknown field {key!r}; {hint}Known here: {known}"}
+                )
         return value
 
 
@@ -54,16 +57,10 @@ def _nothing(amount: float = 1.0) -> None:
 class BuildContext:
     """What a component may need from its surroundings when it is built."""
 
-    cache: Path = field(default_factory=lambda: _default_cache())  # files that can be fetched or made again
+    cache: Path = field(default_factory=cache_home)  # files that can be fetched or made again
     device: str = "cpu"
     seed: int = 0
     progress: Progress = quiet
-
-
-def _default_cache() -> Path:
-    from hml.core.paths import cache_home
-
-    return cache_home()
 
 
 @dataclass(frozen=True)

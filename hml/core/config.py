@@ -52,8 +52,7 @@ class Slot:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.with_info_plain_validator_function(
-            self._resolve,
-            serialization=core_schema.plain_serializer_function_ser_schema(Chosen.to_data),
+            self._resolve, serialization=core_schema.plain_serializer_function_ser_schema(Chosen.to_data)
         )
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
@@ -101,8 +100,7 @@ def default_slot(name: str, description: str) -> Any:
 def default_steps(*steps: Any) -> Any:
     """The default list of preprocessors."""
     return Field(
-        default=steps, validate_default=True,
-        description="preprocessors in order; each a name or {name: …, fields}",
+        default=steps, validate_default=True, description="preprocessors in order; each a name or {name: …, fields}"
     )
 
 
@@ -140,7 +138,7 @@ class CloneConfig(ComponentConfig):
     )
     radial_velocity: bool = Field(False, description="one more free parameter per node, as in the paper")
     window: int | None = Field(None, ge=3, description="pixels in all around each centre; null: per line, by tolerance")
-    tolerance: float = Field(1e-5, gt=0, lt=0.1, description="a line's wing is cut where it falls below this")
+    tolerance: float = Field(3e-5, gt=0, lt=0.1, description="a line's wing is cut where it falls below this")
     edge: float = Field(0.0, ge=0, description="pixels closer than this to the ends of the band are not fitted, Å")
 
 
@@ -158,7 +156,7 @@ class GeneratorConfig(ComponentConfig):
     """How spectra are made from line parameters."""
 
     window: int | None = Field(None, ge=3, description="pixels in all around each centre; null: per line, by tolerance")
-    tolerance: float = Field(1e-5, gt=0, lt=0.1, description="a line's wing is cut where it falls below this")
+    tolerance: float = Field(3e-5, gt=0, lt=0.1, description="a line's wing is cut where it falls below this")
 
 
 class SpectrumConfig(ComponentConfig):
@@ -181,7 +179,7 @@ class TruthConfig(ComponentConfig):
     rv: float = Field(0.0, description="radial velocity, km/s")
     resolving_power: float | None = Field(None, gt=0, description="λ/Δλ it is convolved to; null: that of the grid")
     preprocess: bool = Field(
-        False, description="normalise it like the grid's nodes, knowing its labels (as in the paper; a star gives no such help)"
+        False, description="normalise it like the grid's nodes, knowing its labels (the paper's way; no star allows it)"
     )
 
 
@@ -246,9 +244,9 @@ def load_config(
     sets: Sequence[str] = (),
     registry: Registry | None = None,
 ) -> RunConfig:
-    """The config of a YAML file (or the defaults), with `slots` replaced whole (`{"grid": "phoenix"}`), then `fields` set
-    (`{"runtime.seed": 1}`), then edited by `sets` (`"grid.teff=[3000,4000]"`). ConfigError names file, field and what was
-    expected."""
+    """The config of a YAML file (or the defaults), with `slots` replaced whole (`{"grid": "phoenix"}`), then `fields`
+    set (`{"runtime.seed": 1}`), then edited by `sets` (`"grid.teff=[3000,4000]"`). ConfigError names file, field and
+    what was expected."""
     raw = _read_yaml(path) if path else {}
     for slot, name in (slots or {}).items():
         raw[slot] = {"name": name}
@@ -310,7 +308,7 @@ def _put(raw: dict[str, Any], where: str, value: Any) -> None:
     for key in parents:
         inner = here.get(key)
         if inner is not None and not isinstance(inner, str | Mapping):
-            raise ConfigError(f"--set {where}: {key!r} is a list; give the whole list, such as grid.preprocess=[...]")
+            raise ConfigError(f"--set {where}: {key} is {inner!r}, which has no fields; set {key} itself")
         here[key] = {"name": inner} if isinstance(inner, str) else dict(inner or {})
         here = here[key]
     here[last] = value

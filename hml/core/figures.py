@@ -108,8 +108,12 @@ def line_counts(generator: Generator) -> bytes:
         np.add.at(total, index, counts[here])
         np.add.at(times, index, 1)
         image = ax.imshow(
-            np.where(times > 0, total / np.maximum(times, 1), np.nan), origin="lower", aspect="auto", cmap="viridis",
-            vmin=counts.min(), vmax=counts.max(),
+            np.where(times > 0, total / np.maximum(times, 1), np.nan),
+            origin="lower",
+            aspect="auto",
+            cmap="viridis",
+            vmin=counts.min(),
+            vmax=counts.max(),
         )
         ax.set_xticks(range(len(xs)), [f"{v:g}" for v in xs], rotation=60, fontsize=7)
         ax.set_yticks(range(len(ys)), [f"{v:g}" for v in ys], fontsize=7)

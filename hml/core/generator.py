@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +43,8 @@ class Generator(torch.nn.Module):
     reference: Tensor  # [L] Å
     span: Tensor  # [L] Å, how far each line's wing is followed
     wavelength: Tensor  # [N] Å
+    starts: Tensor  # first pixel of each order
+    continuum: Manifold | None  # what preprocessing divided out
 
     def __init__(
         self,
@@ -108,7 +109,9 @@ class Generator(torch.nn.Module):
         index = near.nonzero()[:, 0].cpu().numpy()
         pixels = (self.wavelength >= low) & (self.wavelength <= high)
         arrays = {
-            "reference": self.reference[near], "span": self.span[near], "starts": self.starts,
+            "reference": self.reference[near],
+            "span": self.span[near],
+            "starts": self.starts,
             "wavelength": self.wavelength[pixels],
         }
         return Generator(self.space, self.manifold.subset(index), self.continuum, self.profile, arrays, self.header)
@@ -139,22 +142,32 @@ class Generator(torch.nn.Module):
     # --- labels → a Spectrum ---
 
     def spectrum(
-        self, labels: Mapping[str, float], *, low: float | None = None, high: float | None = None, absolute: bool = False
+        self,
+        labels: Mapping[str, float],
+        *,
+        low: float | None = None,
+        high: float | None = None,
+        absolute: bool = False,
     ) -> Spectrum:
         """One spectrum on the grid's pixels, normalised, or in the grid's own flux unit (`absolute`)."""
         point = self.points(labels)
         whole = self.band
         part = self if low is None and high is None else self.window_on(low or whole[0], high or whole[1])
         if len(part.wavelength) == 0:
-            raise LabelError(f"no pixels between {low} and {high} Å; the generator covers {whole[0]:.1f}–{whole[1]:.1f} Å")
+            covers = f"{whole[0]:.1f}–{whole[1]:.1f} Å"
+            raise LabelError(f"no pixels between {low} and {high} Å; the generator covers {covers}")
         with torch.no_grad():
             flux = part(point)[0].double().cpu().numpy()
         wavelength = part.wavelength.cpu().numpy()
         starts = [int(np.searchsorted(wavelength, x)) for x in self.wavelength[self.starts].cpu().numpy()]
         meta = {"labels": self.space.to_dict(point[0].cpu().numpy()), "grid": self.header["grid"]["name"]}
         spectrum = Spectrum(
-            wavelength, flux, starts=tuple(sorted({0, *(s for s in starts if 0 < s < len(wavelength))})), meta=meta,
-            unit=self.header["unit"], divided=self._divided(point, wavelength),
+            wavelength,
+            flux,
+            starts=tuple(sorted({0, *(s for s in starts if 0 < s < len(wavelength))})),
+            meta=meta,
+            unit=self.header["unit"],
+            divided=self._divided(point, wavelength),
         )
         return spectrum.restore() if absolute else spectrum
 
@@ -199,8 +212,14 @@ class Generator(torch.nn.Module):
 
 
 def build_generator(
-    lines: LineTable, continuum: Table, profile: LineProfile, config: RunConfig, header: Mapping[str, Any],
-    wavelength: Floats, starts: tuple[int, ...], context: BuildContext,
+    lines: LineTable,
+    continuum: Table,
+    profile: LineProfile,
+    config: RunConfig,
+    header: Mapping[str, Any],
+    wavelength: Floats,
+    starts: tuple[int, ...],
+    context: BuildContext,
 ) -> Generator:
     """The generator of a line table and of what was divided out at the same nodes (`[M, coefficients, 1]`)."""
     interpolator = config.interpolator.build(context)

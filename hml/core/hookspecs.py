@@ -24,16 +24,16 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 def hml_grids() -> Iterable[Component]:
     """Grids of model spectra; `build` returns a `GridSource`.
 
-        class MyConfig(GridConfig):
-            path: Path = Field(description="where the files are")
+    class MyConfig(GridConfig):
+        path: Path = Field(description="where the files are")
 
-        def build(config: MyConfig, context: BuildContext) -> GridSource:
-            from hml_mine.source import MyGrid
-            return MyGrid(config)
+    def build(config: MyConfig, context: BuildContext) -> GridSource:
+        from hml_mine.source import MyGrid
+        return MyGrid(config)
 
-        @hookimpl
-        def hml_grids():
-            yield Component("mine", "my models", MyConfig, build)
+    @hookimpl
+    def hml_grids():
+        yield Component("mine", "my models", MyConfig, build)
     """
     return ()
 
@@ -42,12 +42,12 @@ def hml_grids() -> Iterable[Component]:
 def hml_preprocessors() -> Iterable[Component]:
     """Steps that normalise a spectrum; `build` returns a `Preprocessor`.
 
-        class HalveConfig(ComponentConfig):
-            by: float = Field(2.0, description="divisor")
+    class HalveConfig(ComponentConfig):
+        by: float = Field(2.0, description="divisor")
 
-        @hookimpl
-        def hml_preprocessors():
-            yield Component("halve", "divide by a number", HalveConfig, lambda config, context: Halve(config.by))
+    @hookimpl
+    def hml_preprocessors():
+        yield Component("halve", "divide by a number", HalveConfig, lambda config, context: Halve(config.by))
     """
     return ()
 
@@ -56,9 +56,9 @@ def hml_preprocessors() -> Iterable[Component]:
 def hml_profiles() -> Iterable[Component]:
     """Shapes of a spectral line; `build` returns a `LineProfile`.
 
-        @hookimpl
-        def hml_profiles():
-            yield Component("gauss", "a Gaussian", ComponentConfig, lambda config, context: Gauss())
+    @hookimpl
+    def hml_profiles():
+        yield Component("gauss", "a Gaussian", ComponentConfig, lambda config, context: Gauss())
     """
     return ()
 
@@ -67,10 +67,10 @@ def hml_profiles() -> Iterable[Component]:
 def hml_interpolators() -> Iterable[Component]:
     """Ways from nodes to any label; `build` returns an `Interpolator`.
 
-        @hookimpl
-        def hml_interpolators():
-            yield Component("nearest", "the nearest node", ComponentConfig, lambda config, context: Nearest(),
-                            traits={"requires_rectilinear": False, "differentiable": False})
+    @hookimpl
+    def hml_interpolators():
+        yield Component("nearest", "the nearest node", ComponentConfig, lambda config, context: Nearest(),
+                        traits={"requires_rectilinear": False, "differentiable": False})
     """
     return ()
 
@@ -79,10 +79,10 @@ def hml_interpolators() -> Iterable[Component]:
 def hml_readers() -> Iterable[Component]:
     """File formats of observed spectra; `build` returns a `Reader`.
 
-        @hookimpl
-        def hml_readers():
-            yield Component("npy", "NumPy columns", ComponentConfig, lambda config, context: NpyReader(),
-                            traits={"suffixes": (".npy",)})
+    @hookimpl
+    def hml_readers():
+        yield Component("npy", "NumPy columns", ComponentConfig, lambda config, context: NpyReader(),
+                        traits={"suffixes": (".npy",)})
     """
     return ()
 
@@ -91,10 +91,10 @@ def hml_readers() -> Iterable[Component]:
 def hml_optimizers() -> Iterable[Component]:
     """Ways to minimise an objective; `build` returns an `Optimizer`.
 
-        @hookimpl
-        def hml_optimizers():
-            yield Component("random", "the best of many points", RandomConfig,
-                            lambda config, context: Random(config), traits={"needs_gradient": False})
+    @hookimpl
+    def hml_optimizers():
+        yield Component("random", "the best of many points", RandomConfig,
+                        lambda config, context: Random(config), traits={"needs_gradient": False})
     """
     return ()
 

@@ -10,7 +10,7 @@ import numpy as np
 from hml.core.components import Progress, quiet
 from hml.core.config import RunConfig
 from hml.core.generator import Generator
-from hml.core.interfaces import OptimizeResult, Optimizer, Step
+from hml.core.interfaces import Optimizer, OptimizeResult, Step
 from hml.core.likelihood import SpectrumObjective, parameters
 from hml.core.observe import Target
 from hml.core.space import Floats
@@ -45,12 +45,14 @@ def infer(
         result = optimizer.minimize(objective, objective.space, rng, on_step)
     covariance = laplace(objective, result.point)
     spread = {} if covariance is None else dict(zip(search.space.names, np.sqrt(np.diag(covariance)), strict=True))
-    return Inference(search.complete(result.point), {k: float(v) for k, v in spread.items()}, covariance, result, objective)
+    return Inference(
+        search.complete(result.point), {k: float(v) for k, v in spread.items()}, covariance, result, objective
+    )
 
 
 def laplace(objective: SpectrumObjective, point: Floats) -> Floats | None:
-    """Covariance `[P, P]` of the parameters: the inverse of JᵀJ at `point`, scaled by the mean squared residual where that
-    exceeds the errors (or where there are none). None if the data leave a parameter undetermined."""
+    """Covariance `[P, P]` of the parameters: the inverse of JᵀJ at `point`, scaled by the mean squared residual where
+    that exceeds the errors (or where there are none). None if the data leave a parameter undetermined."""
     jacobian, residuals = objective.jacobian(point), objective.residuals(point)
     if not (np.isfinite(jacobian).all() and np.isfinite(residuals).all()):
         return None

@@ -87,9 +87,7 @@ class SpectrumObjective(Objective):
     inside every evaluation, so that they cost no search.
     """
 
-    def __init__(
-        self, generator: Generator, orders: Sequence[Spectrum], search: Parameters, config: ObjectiveConfig
-    ):
+    def __init__(self, generator: Generator, orders: Sequence[Spectrum], search: Parameters, config: ObjectiveConfig):
         self.search, self.space, self.config = search, search.space, config
         self.differentiable = generator.manifold.differentiable
         self.labels = generator.space.names
@@ -107,8 +105,8 @@ class SpectrumObjective(Objective):
         if not self.orders:
             low, high = generator.band
             raise SpectrumError(
-                f"{orders[0].name or 'spectrum'}: no usable pixel between {low:.1f} and {high:.1f} Å (vacuum), where the "
-                "generator has its lines; check wavelengths, medium, mask and the velocity range"
+                f"{orders[0].name or 'spectrum'}: no usable pixel between {low:.1f} and {high:.1f} Å (vacuum), where "
+                "the generator has its lines; check wavelengths, medium, mask and the velocity range"
             )
         self.pixels = sum(order.pixels for order in self.orders)
         line_pixels = sum(float((o.generator.span / o.step).sum()) for o in self.orders)
@@ -127,7 +125,8 @@ class SpectrumObjective(Objective):
     def values(self, points: Floats) -> Floats:
         tensor = torch.as_tensor(np.atleast_2d(points), dtype=torch.float64)
         with torch.no_grad():
-            return torch.cat([self._value(self._residuals(part)) for part in tensor.split(self.at_once)]).cpu().numpy()
+            parts = torch.split(tensor, self.at_once)
+            return np.asarray(torch.cat([self._value(self._residuals(part)) for part in parts]).cpu())
 
     def value_and_gradient(self, point: Floats) -> tuple[float, Floats]:
         tensor = torch.as_tensor(point, dtype=torch.float64)[None].requires_grad_()
@@ -144,9 +143,10 @@ class SpectrumObjective(Objective):
             return self._differences(point)
         tensor = torch.as_tensor(point, dtype=torch.float64).expand(len(point), -1)
         with torch.no_grad(), forward_ad.dual_level():
-            dual = forward_ad.make_dual(tensor.clone(), torch.eye(len(point), dtype=torch.float64))
-            tangent = forward_ad.unpack_dual(self._residuals(dual)).tangent
-        return tangent.T.cpu().numpy()
+            directions = torch.eye(len(point), dtype=torch.float64)
+            dual = forward_ad.make_dual(tensor.clone(), directions)  # type: ignore[no-untyped-call]
+            tangent = forward_ad.unpack_dual(self._residuals(dual)).tangent  # type: ignore[no-untyped-call]
+        return np.asarray(tangent.T.cpu())
 
     def _differences(self, point: Floats) -> Floats:
         """Central differences over a thousandth of the box, one-sided at its edges."""
@@ -198,16 +198,23 @@ class _Order:
         x = (2 * spectrum.wavelength - low - high) / max(high - low, 1e-9)
         degree = config.continuum_degree
         step = float(np.median(np.diff(near.wavelength.cpu().numpy()))) if len(near.wavelength) > 1 else 0.02
-        kernel = None if config.resolving_power is None else Broadening.of(
-            spectrum.wavelength, step, config.resolving_power.bounds[0], generator.resolving_power, device
+        kernel = (
+            None
+            if config.resolving_power is None
+            else Broadening.of(
+                spectrum.wavelength, step, config.resolving_power.bounds[0], generator.resolving_power, device
+            )
         )
         return cls(
-            spectrum, near,
+            spectrum,
+            near,
             torch.as_tensor(spectrum.wavelength, device=device),
             torch.as_tensor(spectrum.flux, device=device),
             torch.as_tensor(1 / error, device=device),
             None if degree is None else torch.as_tensor(chebyshev.chebvander(x, degree), device=device),
-            kernel, config.nan_as_one, step,
+            kernel,
+            config.nan_as_one,
+            step,
         )
 
     def rendered(self, labels: Tensor, extra: Mapping[str, Tensor]) -> Tensor:
@@ -231,7 +238,8 @@ class _Order:
         normal = design.transpose(1, 2) @ design
         right = design.transpose(1, 2) @ (self.data * self.weight)[:, None]
         coefficients = torch.linalg.solve(normal, right)
-        return flux * (self.basis @ coefficients)[..., 0] * level
+        curve: Tensor = (self.basis @ coefficients)[..., 0]
+        return flux * curve * level
 
     def residuals(self, labels: Tensor, extra: Mapping[str, Tensor]) -> Tensor:
         return (self.fitted(labels, extra) - self.data) * self.weight
@@ -256,6 +264,11 @@ def _usable(generator: Generator, order: Spectrum, config: ObjectiveConfig) -> S
     if keep.sum() <= (config.continuum_degree or 0) + 1:
         return None
     return Spectrum(
-        order.wavelength[keep], order.flux[keep], None if order.error is None else order.error[keep], unit=order.unit,
-        frame=order.frame, name=order.name, meta=order.meta,
+        order.wavelength[keep],
+        order.flux[keep],
+        None if order.error is None else order.error[keep],
+        unit=order.unit,
+        frame=order.frame,
+        name=order.name,
+        meta=order.meta,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from hml.core.config import RunConfig, TruthConfig
 from hml.core.errors import LabelError, SpectrumError
 from hml.core.interfaces import GridSource, Preprocessor, Reader, TruthGrid
 from hml.core.registry import installed
-from hml.core.space import Node
+from hml.core.space import Floats, Node, Space
 from hml.core.spectrum import Spectrum
 
 
@@ -131,9 +131,12 @@ def _held_node(
                 "between nodes; choose a node and name it in hold_out too"
             )
         return node
-    inner = [n for n in held if all(a.lower < x < a.upper or a.width == 0 for x, a in zip(n, grid.space.axes, strict=True))]
-    choice = inner or list(held)
+    choice = [node for node in held if _inside(grid.space, node)] or list(held)
     return choice[int(rng.integers(len(choice)))]
+
+
+def _inside(space: Space, node: Node) -> bool:
+    return all(axis.lower < x < axis.upper or axis.width == 0 for x, axis in zip(node, space.axes, strict=True))
 
 
 def _seen(spectrum: Spectrum, grid_power: float | None, config: TruthConfig) -> Spectrum:
@@ -146,11 +149,10 @@ def _seen(spectrum: Spectrum, grid_power: float | None, config: TruthConfig) -> 
     shifted = []
     beta = config.rv / LIGHT
     factor = np.sqrt((1 + beta) / (1 - beta))
-    for part in parts:
-        level = float(np.median(part.flux))
-        margin = abs(factor - 1) + (2.2 / config.resolving_power if config.resolving_power else 0.0)
-        low, high = part.band
-        part = part.cut(low * (1 + margin), high * (1 - margin))
+    margin = abs(factor - 1) + (2.2 / config.resolving_power if config.resolving_power else 0.0)
+    for order in parts:
+        level = float(np.median(order.flux))
+        part = order.cut(order.band[0] * (1 + margin), order.band[1] * (1 - margin))
         spline = CubicSpline(spectrum.wavelength, spectrum.flux / level)
         flux = spline(part.wavelength / factor)
         if config.resolving_power:
@@ -158,12 +160,17 @@ def _seen(spectrum: Spectrum, grid_power: float | None, config: TruthConfig) -> 
         shifted.append(replace(part, flux=flux * level, divided=None))
     starts = np.cumsum([0, *map(len, shifted)])[:-1]
     return replace(
-        shifted[0], wavelength=np.concatenate([p.wavelength for p in shifted]),
-        flux=np.concatenate([p.flux for p in shifted]), starts=tuple(starts.tolist()), mask=None,
+        shifted[0],
+        wavelength=np.concatenate([p.wavelength for p in shifted]),
+        flux=np.concatenate([p.flux for p in shifted]),
+        starts=tuple(starts.tolist()),
+        mask=None,
     )
 
 
-def _convolved(spline, wavelength, factor, power, grid_power):  # type: ignore[no-untyped-def]
+def _convolved(
+    spline: Callable[[Floats], Floats], wavelength: Floats, factor: float, power: float, grid_power: float | None
+) -> Floats:
     import torch
 
     from hml.core.resolution import Broadening
@@ -171,7 +178,7 @@ def _convolved(spline, wavelength, factor, power, grid_power):  # type: ignore[n
     step = float(np.median(np.diff(wavelength)))
     broadening = Broadening.of(wavelength, step, power, grid_power, torch.device("cpu"))
     fine = torch.as_tensor(spline(broadening.wavelength.numpy() / factor))[None]
-    return broadening(fine, torch.tensor([power], dtype=torch.float64))[0].numpy()
+    return np.asarray(broadening(fine, torch.tensor([power], dtype=torch.float64))[0])
 
 
 def _noisy(order: Spectrum, snr: float | None, rng: np.random.Generator) -> Spectrum:

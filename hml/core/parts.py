@@ -110,11 +110,13 @@ class Plan:
 
 
 def plan_nodes(parts: Parts, *, drawing: bool = False) -> Plan:
-    """Split the grid's nodes by `hold_out`. When a truth is to be drawn (`drawing`) from a grid that has none between its
-    nodes, one value of its longest axis is held out by seed."""
+    """Split the grid's nodes by `hold_out`. When a truth is to be drawn (`drawing`) from a grid that has none between
+    its nodes, one value of its longest axis is held out by seed."""
     space, nodes = parts.grid.space, tuple(parts.grid.nodes())
     if not nodes:
-        raise GridError(f"grid {parts.config.grid.name!r}: no node is there; see `hml grid info {parts.config.grid.name}`")
+        raise GridError(
+            f"grid {parts.config.grid.name!r}: no node is there; see `hml grid info {parts.config.grid.name}`"
+        )
     values = _held_values(parts, space, drawing)
     held = tuple(n for n in nodes if any(n[space.names.index(name)] in out for name, out in values.items()))
     used = tuple(n for n in nodes if n not in set(held))

@@ -24,7 +24,9 @@ from hml.core.space import Axis, Floats, Node
 from hml.core.store import versions, write_text
 
 PAPER_NODES: Mapping[str, tuple[float, ...]] = {
-    "teff": tuple(range(3000, 11001, 1000)), "logg": (2.0, 4.0, 6.0), "feh": (-0.5, 0.0)
+    "teff": tuple(range(3000, 11001, 1000)),
+    "logg": (2.0, 4.0, 6.0),
+    "feh": (-0.5, 0.0),
 }
 PUBLISHED = {"teff": 185.0, "logg": 0.19, "feh": 0.12}  # Shankar, Gully-Santiago & Morley, abstract
 HALF_WIDTH = 500.0  # K

@@ -57,9 +57,7 @@ def half_width(profile: LineProfile, params: Tensor) -> Tensor:
     return steps[(lines > lines[:, :1] / 2).sum(-1).clamp(max=119)]
 
 
-def lay_out(
-    wavelength: Tensor, centre: Tensor, span: Tensor | int, dtype: torch.dtype = torch.float32
-) -> Layout:
+def lay_out(wavelength: Tensor, centre: Tensor, span: Tensor | int, dtype: torch.dtype = torch.float32) -> Layout:
     """The layout of lines at `centre` `[B, L]` on `wavelength` `[N]` (increasing), both float64 Å.
 
     `span` is a reach `[L]` in Å, or the number of pixels in all around each centre.

@@ -30,36 +30,61 @@ def new_folder(output: Path | None) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ArtefactError(f"{folder}: cannot be made ({error.strerror}); choose another place with --output or "
-                            "HML_HOME") from None
+        raise ArtefactError(
+            f"{folder}: cannot be made ({error.strerror}); choose another place with --output or HML_HOME"
+        ) from None
     write_text(folder / ".hml-run", "")
     (folder / ".hml-run").unlink()
     return folder.absolute()
 
 
 def collect(
-    config: RunConfig, generator: Generator, target: Target, found: Inference, seconds: Mapping[str, float], folder: Path
+    config: RunConfig,
+    generator: Generator,
+    target: Target,
+    found: Inference,
+    seconds: Mapping[str, float],
+    folder: Path,
 ) -> RunResult:
     """Everything a program may want to know of a run."""
     search = found.search
     truth = {k: v for k, v in (target.truth or {}).items() if np.isfinite(v)}
     parameters = tuple(
-        Measured(name, UNITS.get(name, ""), value, found.errors.get(name), truth.get(name), name in found.objective.space.names)
+        Measured(
+            name,
+            UNITS.get(name, ""),
+            value,
+            found.errors.get(name),
+            truth.get(name),
+            name in found.objective.space.names,
+        )
         for name, value in found.values.items()
     )
     data = config.model_dump(mode="json")
     return RunResult(
-        parameters=parameters, objective=search.value, metric=found.objective.metric, status=search.status.name.lower(),
-        message=search.message or search.status.value, notes=tuple(found.objective.notes), target=target.story,
+        parameters=parameters,
+        objective=search.value,
+        metric=found.objective.metric,
+        status=search.status.name.lower(),
+        message=search.message or search.status.value,
+        notes=tuple(found.objective.notes),
+        target=target.story,
         counts={
-            "nodes": len(generator.header["nodes"]), "tracks": len(generator), "pixels": found.objective.pixels,
-            "orders": len(found.objective.orders), "evaluations": search.evaluations,
+            "nodes": len(generator.header["nodes"]),
+            "tracks": len(generator),
+            "pixels": found.objective.pixels,
+            "orders": len(found.objective.orders),
+            "evaluations": search.evaluations,
         },
-        seconds=dict(seconds), versions=versions(),
+        seconds=dict(seconds),
+        versions=versions(),
         fingerprints={
-            "grid": generator.header["grid"]["fingerprint"], "generator": generator.header["key"], "config": digest(data),
+            "grid": generator.header["grid"]["fingerprint"],
+            "generator": generator.header["key"],
+            "config": digest(data),
         },
-        folder=str(folder), config=data,
+        folder=str(folder),
+        config=data,
     )
 
 

@@ -1,4 +1,4 @@
-"""Spectral resolution: convolution with a Gaussian of constant resolving power, and the way back to the data's pixels."""
+"""Spectral resolution: convolution with a Gaussian of constant resolving power, then onto the data's pixels."""
 
 from __future__ import annotations
 
@@ -28,13 +28,12 @@ class Broadening:
     already: float  # (Δλ/λ)² of the grid's own resolution
 
     @classmethod
-    def of(
-        cls, wavelength: Floats, step: float, lowest: float, grid: float | None, device: torch.device
-    ) -> Broadening:
+    def of(cls, wavelength: Floats, step: float, lowest: float, grid: float | None, device: torch.device) -> Broadening:
         """For data at `wavelength` (Å), model pixels of `step` Å, resolving powers down to `lowest`."""
         if grid is not None and lowest > grid:
             raise ConfigError(
-                f"objective.resolving_power: {lowest:g} is more than the grid's own {grid:g}; a spectrum cannot be sharpened"
+                f"objective.resolving_power: {lowest:g} is more than the grid's own {grid:g}; "
+                "a spectrum cannot be sharpened"
             )
         ln = np.log(wavelength)
         dln = min(step / wavelength[0], 1 / lowest / 6)
@@ -44,12 +43,13 @@ class Broadening:
         place = (ln - start) / dln
         left = np.clip(np.floor(place).astype(np.int64), 1, count - 3)
         t = place - left
-        weights = np.stack([
-            -t * (t - 1) * (t - 2) / 6, (t + 1) * (t - 1) * (t - 2) / 2, -(t + 1) * t * (t - 2) / 2, (t + 1) * t * (t - 1) / 6,
-        ], -1)
+        inner, outer = (t + 1) * (t - 2) / 2, t * (t - 1) / 6
+        weights = np.stack([-outer * (t - 2), inner * (t - 1), -inner * t, outer * (t + 1)], -1)
         return cls(
-            torch.as_tensor(np.exp(start + dln * np.arange(count)), device=device), float(dln),
-            torch.as_tensor(left[:, None] + np.arange(-1, 3), device=device), torch.as_tensor(weights, device=device),
+            torch.as_tensor(np.exp(start + dln * np.arange(count)), device=device),
+            float(dln),
+            torch.as_tensor(left[:, None] + np.arange(-1, 3), device=device),
+            torch.as_tensor(weights, device=device),
             0.0 if grid is None else grid**-2.0,
         )
 
@@ -62,4 +62,5 @@ class Broadening:
         frequency = torch.fft.rfftfreq(padded, device=fine.device, dtype=fine.dtype)
         transfer = torch.exp(-2 * (torch.pi * frequency * sigma[:, None]) ** 2)
         smooth = 1 + torch.fft.irfft(torch.fft.rfft(fine - 1, n=padded) * transfer, n=padded)[:, :size]
-        return (smooth[:, self.nodes] * self.weights).sum(-1)
+        near: Tensor = smooth[:, self.nodes]
+        return (near * self.weights).sum(-1)

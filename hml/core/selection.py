@@ -64,10 +64,7 @@ class Selection(BaseModel):
             return (min(self.nodes), max(self.nodes)) if self.nodes else (0.0, 0.0)
         if self.around is not None and self.half_width is not None:
             return self.around - self.half_width, self.around + self.half_width
-        return (
-            float("-inf") if self.lower is None else self.lower,
-            float("inf") if self.upper is None else self.upper,
-        )
+        return (float("-inf") if self.lower is None else self.lower, float("inf") if self.upper is None else self.upper)
 
     def pick(self, values: Sequence[float], what: str = "axis") -> tuple[float, ...]:
         """Those of `values` that are selected; ValueError (with what there is) if a named node is not among them or

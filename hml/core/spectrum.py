@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -100,7 +101,7 @@ class Spectrum:
     def order_slices(self) -> Iterator[slice]:
         """The pixels of each order, in turn."""
         edges = (*self.starts, len(self))
-        for first, last in zip(edges, edges[1:], strict=False):
+        for first, last in pairwise(edges):
             yield slice(first, last)
 
     def cut(self, low: float, high: float) -> Spectrum:
@@ -112,11 +113,15 @@ class Spectrum:
         """A contiguous run of pixels, orders kept."""
         first, last, _ = pixels.indices(len(self))
         if last <= first:
-            raise SpectrumError(f"{self.name or 'spectrum'}: no pixels between the given wavelengths; it covers "
-                                f"{self.band[0]:.1f}–{self.band[1]:.1f} Å")
+            raise SpectrumError(
+                f"{self.name or 'spectrum'}: no pixels between the given wavelengths; it covers "
+                f"{self.band[0]:.1f}–{self.band[1]:.1f} Å"
+            )
         keep = [max(start - first, 0) for start in self.starts if start < last]
         starts = tuple(sorted(set(keep[np.searchsorted(keep, 0, side="right") - 1 :])))
-        cut = {k: None if getattr(self, k) is None else getattr(self, k)[pixels] for k in ("error", "mask", "divided")}
+        cut: dict[str, Any] = {
+            k: None if getattr(self, k) is None else getattr(self, k)[pixels] for k in ("error", "mask", "divided")
+        }
         return replace(self, wavelength=self.wavelength[pixels], flux=self.flux[pixels], starts=starts, **cut)
 
     def to_specutils(self) -> SpecutilsSpectrum:

@@ -43,8 +43,9 @@ def write_bytes(path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     except OSError as error:
-        raise ArtefactError(f"{path}: cannot be written ({error.strerror}); choose another place with --output or "
-                            "HML_HOME") from None
+        raise ArtefactError(
+            f"{path}: cannot be written ({error.strerror}); choose another place with --output or HML_HOME"
+        ) from None
     part = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:

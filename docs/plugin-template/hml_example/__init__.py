@@ -21,7 +21,7 @@ class GaussiansConfig(GridConfig):
     labels: dict[str, tuple[float, ...]] = Field(
         default={"teff": (4000.0, 5000.0, 6000.0), "logg": (4.0, 4.5, 5.0)}, description="node values per label"
     )
-    lines: int = Field(20, ge=1, description="number of lines in the band")
+    lines: int = Field(10, ge=1, description="number of lines in the band")
     seed: int = Field(0, ge=0, description="of centres, depths and slopes")
 
 
@@ -34,8 +34,8 @@ class InverseDistanceConfig(ComponentConfig):
 class ZoomConfig(ComponentConfig):
     """Random points in a shrinking box."""
 
-    points: int = Field(200, ge=1, description="points per round")
-    rounds: int = Field(5, ge=1, description="rounds; the box halves after each")
+    points: int = Field(100, ge=1, description="points per round")
+    rounds: int = Field(6, ge=1, description="rounds; the box halves after each")
 
 
 def _gaussians(config: GaussiansConfig, context: BuildContext) -> GridSource:

@@ -21,7 +21,7 @@ class Gaussians(GridSource):
     """flux = exp(-Σ depth·Gaussian); ln depth is linear in the labels, scaled to -1…1."""
 
     def __init__(self, config: GaussiansConfig) -> None:
-        low, high = config.wavelength or (8500.0, 8540.0)
+        low, high = config.wavelength or (8500.0, 8520.0)
         rng = np.random.default_rng(config.seed)
         self._space = Space(tuple(Axis.of(name, nodes) for name, nodes in config.labels.items()))
         self._fingerprint = hashlib.sha256(config.model_dump_json().encode()).hexdigest()

@@ -104,5 +104,5 @@ def test_the_optimizer_finds_the_minimum_whatever_is_nan() -> None:
     found = chosen("optimizer", rounds=8).minimize(Bowl(space, [1.7, -33.0]), space, np.random.default_rng(1),
                                                    steps.append)
     np.testing.assert_allclose(found.point, [1.7, -33.0], rtol=0.02)
-    assert found.evaluations == len(found.points) == len(found.values) == 8 * 200
-    assert [s.evaluations for s in steps] == [200 * (i + 1) for i in range(8)]
+    assert found.evaluations == len(found.points) == len(found.values) == 8 * 100
+    assert [s.evaluations for s in steps] == [100 * (i + 1) for i in range(8)]

@@ -7,7 +7,7 @@ an axis at any label, so that a look-up is a weighted sum of (k + 1)^P rows of t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import factorial
 from typing import Any, cast
 
@@ -40,6 +40,7 @@ class TensorSpline(Manifold):
     """labels `[B, P]` → `[B, L, K]` as Σ over rows of (product of the axes' B-splines) × coefficients."""
 
     differentiable = True
+    coefficients: torch.Tensor
 
     def __init__(self, plans: Sequence[AxisPlan], coefficients: torch.Tensor) -> None:
         """coefficients `[n1·…·nP, L, K]`; breaks and pieces of the axes are zero until they are set."""
@@ -62,7 +63,7 @@ class TensorSpline(Manifold):
         """What `empty` needs."""
         _, lines, params = self.coefficients.shape
         storage = str(self.coefficients.dtype).removeprefix("torch.")
-        return {"axes": [vars(plan) for plan in self.plans], "lines": lines, "params": params, "storage": storage}
+        return {"axes": [asdict(plan) for plan in self.plans], "lines": lines, "params": params, "storage": storage}
 
     def subset(self, lines: Sequence[int] | slice | NDArray[np.int64]) -> TensorSpline:
         """The same spline for some of the lines."""
@@ -106,10 +107,12 @@ def fit(table: Table, degree: int, coordinates: Mapping[str, str], storage: str)
         k = min(degree, len(axis.nodes) - 1)
         plans.append(AxisPlan(axis.name, len(axis.nodes), k, coordinates.get(axis.name, "identity")))
         matrix, *rest = spline_basis(_coordinate(axis.name, axis.nodes, plans[-1].coordinate), k)
-        values = values if k < 2 else np.moveaxis(np.tensordot(matrix, values, (1, p)), 0, p)
+        if k > 1:  # else the coefficients are the values
+            before, n, *after = int(np.prod(values.shape[:p])), *values.shape[p:]
+            values = (matrix @ values.reshape(before, n, int(np.prod(after)))).reshape(values.shape)
         breaks.append(torch.from_numpy(rest[0]))
         pieces.append(torch.from_numpy(rest[1]))
-    flat = torch.from_numpy(np.ascontiguousarray(values).reshape(-1, *values.shape[-2:]))
+    flat = torch.from_numpy(values.reshape(-1, *values.shape[-2:]))
     spline = TensorSpline(plans, flat.to(getattr(torch, storage)))
     axes = {f"breaks_{p}": b for p, b in enumerate(breaks)} | {f"pieces_{p}": q for p, q in enumerate(pieces)}
     spline.load_state_dict(axes, strict=False)

@@ -22,7 +22,7 @@ class GpConfig(ComponentConfig):
     acquisition: Literal["EI", "LCB", "PI", "gp_hedge"] = Field(
         "EI", description="what the next point maximises; gp_hedge draws among the other three, at three times the work"
     )
-    scale: Literal["asinh", "none"] = Field(
+    scale: Literal["asinh", "linear", "none"] = Field(
         "asinh",
         description="values as the process sees them: asinh is logarithmic above the best random point and linear "
         "below it, which tames a steep objective; none: as they are",

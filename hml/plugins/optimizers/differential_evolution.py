@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from scipy import optimize
@@ -10,6 +11,9 @@ from scipy import optimize
 from hml import Objective, Optimizer, OptimizeResult, Space, Status, Step
 from hml.plugins.optimizers import DifferentialEvolutionConfig
 from hml.plugins.optimizers.search import Search
+
+_evolve: Any = optimize.differential_evolution
+AT_EDGE = 1e-3  # of the box's width: mutants beyond a bound are drawn anew, so that none ever lies on it
 
 
 class DifferentialEvolution(Optimizer):
@@ -26,10 +30,10 @@ class DifferentialEvolution(Optimizer):
         on_step: Callable[[Step], None] = lambda step: None,
     ) -> OptimizeResult:
         """The best point found; deterministic for a given rng."""
-        search = Search(objective, space, on_step)
+        search = Search(objective, space, on_step, AT_EDGE)
         if search.size == 0:
             return search.only_point()
-        found = optimize.differential_evolution(
+        found = _evolve(
             lambda unit: search.ask(unit.T), [(0.0, 1.0)] * search.size, seed=rng, vectorized=True,
             updating="deferred", popsize=self.config.population, maxiter=self.config.generations,
             tol=self.config.tolerance, polish=self.config.polish,

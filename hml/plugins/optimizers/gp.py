@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy import optimize
 from skopt import gp_minimize
 from skopt.space import Real
 from skopt.space import Space as Box
@@ -19,6 +19,7 @@ from hml.plugins.optimizers import GpConfig
 from hml.plugins.optimizers.search import Search
 
 Floats = NDArray[np.float64]
+_minimize: Any = optimize.minimize
 
 
 class GaussianProcess(Optimizer):
@@ -78,26 +79,32 @@ def _scale(kind: str, values: Floats) -> Callable[[Any], Any]:
     if kind == "none":
         return lambda value: value
     least = np.abs(values[np.isfinite(values)]).min()
+    if kind == "linear":
+        return lambda value: value / max(least, np.finfo(float).tiny)
     return lambda value: np.arcsinh(value / max(least, np.finfo(float).tiny))
 
 
 def _process(box: Box, seed: int, refit: str) -> Any:
-    """The process that `gp_minimize` would use (Matérn 5/2, one length a label, white noise). `warm` spares two of
-    three starts of every refit, and most of the way of the third."""
+    """The process that `gp_minimize` would use (Matérn 5/2, one length a label, white noise); `warm` spares most of
+    the likelihood's evaluations, which are most of its time."""
     process = cook_estimator("GP", space=box, random_state=seed, noise="gaussian")
     if refit == "warm":
-        process.set_params(optimizer=_warm_start(), n_restarts_optimizer=0)
+        process.set_params(optimizer=_warm_start(seed), n_restarts_optimizer=0)
     return process
 
 
-def _warm_start() -> Callable[[Any, Floats, Floats], tuple[Floats, float]]:
+def _warm_start(seed: int) -> Callable[[Any, Floats, Floats], tuple[Floats, float]]:
+    """Hyperparameters from three starts the first time, then a few steps from where they were: one more point moves
+    the optimum little."""
+    rng = np.random.default_rng(seed)
     last: list[Floats] = []
 
     def fit(likelihood: Any, initial: Floats, bounds: Floats) -> tuple[Floats, float]:
-        start = last[-1] if last else initial
-        options = {"ftol": 1e-6, "maxiter": 100} if not last else {"ftol": 1e-6, "maxiter": 5}
-        found = minimize(likelihood, start, method="L-BFGS-B", jac=True, bounds=bounds, options=options)
-        last[:] = [found.x]
-        return found.x, found.fun
+        options = {"ftol": 1e-6, "maxiter": 5 if last else 100}
+        starts = last or [initial, *rng.uniform(bounds[:, 0], bounds[:, 1], size=(2, len(bounds)))]
+        ends = [_minimize(likelihood, x, method="L-BFGS-B", jac=True, bounds=bounds, options=options) for x in starts]
+        end = min(ends, key=lambda end: float(end.fun))
+        last[:] = [end.x]
+        return end.x, float(end.fun)
 
     return fit

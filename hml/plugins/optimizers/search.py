@@ -13,13 +13,14 @@ from hml import Objective, OptimizeResult, Space, Status, Step
 Floats = NDArray[np.float64]
 
 AT_EDGE = 1e-6  # of the box's width
+Report = Callable[[Step], None]
 
 
 class Search:
     """One search: F free labels (axes of the box that are wider than zero) run from 0 to 1, the others stay fixed."""
 
-    def __init__(self, objective: Objective, space: Space, on_step: Callable[[Step], None]) -> None:
-        self.objective, self.space, self.on_step = objective, space, on_step
+    def __init__(self, objective: Objective, space: Space, on_step: Report, at_edge: float = AT_EDGE) -> None:
+        self.objective, self.space, self.on_step, self.at_edge = objective, space, on_step, at_edge
         self.lower, self.upper = space.lower.astype(np.float64), space.upper.astype(np.float64)
         self.free = self.upper > self.lower
         self.width = (self.upper - self.lower)[self.free]
@@ -95,7 +96,7 @@ class Search:
 
     def _at_edge(self, point: Floats) -> bool:
         unit = (point - self.lower)[self.free] / self.width
-        return bool((np.minimum(unit, 1.0 - unit) <= AT_EDGE).any())
+        return bool((np.minimum(unit, 1.0 - unit) <= self.at_edge).any())
 
     def only_point(self) -> OptimizeResult:
         """The outcome where every label is fixed: there is one point to look at."""

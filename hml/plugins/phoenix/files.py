@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hml import GridError
 from hml.plugins.phoenix import HPF, PhoenixConfig
+from hml.plugins.phoenix.fits_file import readable
 from hml.plugins.phoenix.names import AXES, RELEASE, WAVE, Labels, file_path, scan
 
 Band = tuple[float, float]
@@ -42,8 +43,12 @@ class Survey:
 
 def survey(config: PhoenixConfig, cache: Path) -> Survey:
     """What the folder `config.path`, or the cache, holds of the wanted spectra. GridError if the folder has none."""
-    if config.path is not None:
-        return _survey_folder(config, config.path.expanduser())
+    path = cache if config.path is None else config.path.expanduser()
+    with readable(path):
+        return _survey_cache(config, cache) if config.path is None else _survey_folder(config, path)
+
+
+def _survey_cache(config: PhoenixConfig, cache: Path) -> Survey:
     here = dict(scan(cache / RELEASE))
     for folder in _bands(cache, band_of(config)):
         here |= dict(scan(folder))

@@ -6,6 +6,8 @@ Format: FITS Standard 4.0 (blocks of 2880 bytes, cards of 80). All errors are Gr
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -70,6 +72,15 @@ class Pixels:
     def bytes_of(self, first: int, stop: int) -> tuple[int, int]:
         """Byte range [begin, end) of pixels [first, stop)."""
         return self.start + 4 * (first - self.first), self.start + 4 * (stop - self.first)
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """GridError where the system refuses to read."""
+    try:
+        yield
+    except OSError as error:
+        raise GridError(f"{error.filename or path}: cannot be read ({error.strerror or error})") from None
 
 
 def padded(size: int) -> int:

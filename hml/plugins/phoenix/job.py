@@ -115,6 +115,7 @@ class Job:
 
 
 def publish(part: Part, check: Callable[[], object]) -> None:
+    """Move the part to its place if it passes, else delete it."""
     try:
         check()
     except GridError:

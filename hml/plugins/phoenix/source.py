@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hml import GridError, GridSource, Missing, Node, Progress, Space, Spectrum
 from hml.plugins.phoenix import PhoenixConfig
 from hml.plugins.phoenix.files import band_of, pixel_range, pixels_in, survey, wide
-from hml.plugins.phoenix.fits_file import read_flux, read_header, read_wavelengths
+from hml.plugins.phoenix.fits_file import read_flux, read_header, read_wavelengths, readable
 from hml.plugins.phoenix.names import AXES, WAVE, Labels, file_path
 
 LIBRARY_PIXELS = 1_569_128  # used only while no wavelength file is here
@@ -60,10 +60,8 @@ class PhoenixGrid(GridSource):
         """Surface flux in erg / (s cm3), native sampling."""
         labels, path = self._file(node)
         wave, first, stop = self._pixels()
-        try:
+        with readable(path):
             flux, header = read_flux(path, labels, first, stop, len(wave))
-        except OSError as error:
-            raise GridError(f"{path}: cannot be read ({error.strerror or error})") from None
         flags: dict[str, Any] = {key: header.cards[key] for key in ("INTERPOL", "PHXCONV") if key in header.cards}
         return Spectrum(wave[first:stop], flux, unit="erg / (s cm3)", name=f"PHOENIX {labels}", meta=flags)
 
@@ -110,7 +108,7 @@ class PhoenixGrid(GridSource):
         """`interpolated`: not computed but interpolated from other models (INTERPOL = T); `without_convection`:
         PHXCONV = F."""
         path = self._file(node)[1]
-        with path.open("rb") as file:
+        with readable(path), path.open("rb") as file:
             cards = read_header(file, str(path)).cards
         return {"interpolated": cards.get("INTERPOL") is True, "without_convection": cards.get("PHXCONV") is False}
 
@@ -118,12 +116,13 @@ class PhoenixGrid(GridSource):
         """Lines for `hml grid info phoenix`."""
         found, missing = self._survey, self.missing()
         sizes = sum(path.stat().st_size for path in found.files.values())
+        where = "in the folder" if self._config.path else "on a server"
         lines = {
             "files": str(self._config.path or self._cache),
             "band": f"{self._band[0]:g}–{self._band[1]:g} Å (vacuum)",
             "selected": f"{len(found.wanted)} spectra",
             "here": f"{len(found.files)} spectra, {sizes / 1e6:.1f} MB",
-            "holes": f"{len(found.holes)}" + (" (not in the folder)" if self._config.path else " (no server has them)"),
+            "holes": f"{len(found.holes)} (selected, but not {where})",
         }
         if missing:
             lines["to fetch"] = f"{len(missing.files)} files, about {missing.bytes / 1e6:.1f} MB"
@@ -152,8 +151,8 @@ class PhoenixGrid(GridSource):
         if self._wave is None:
             if self._survey.wave is None:
                 raise GridError(f"phoenix: {WAVE} is not here; {WAYS_ON}")
-            self._wave = read_wavelengths(self._survey.wave)
-            self._wave.flags.writeable = False  # all spectra share it
+            with readable(self._survey.wave):
+                self._wave = read_wavelengths(self._survey.wave)
         return self._wave, *pixel_range(self._wave, self._band)
 
     def _labels(self, node: Node) -> Labels:

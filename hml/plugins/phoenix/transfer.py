@@ -18,7 +18,6 @@ Reach = Callable[[int], None]
 """Hears the position reached in a file, in bytes."""
 
 _ABSENT = (404, 410)
-CHANGED = "the file changed while it was read"
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
 
 
@@ -35,8 +34,8 @@ class AbsentError(TransferError):
     """The server answers and does not have the file."""
 
 
-class OutOfRangeError(TransferError):
-    """The server says that the file ends before the range asked for."""
+class ChangedError(TransferError):
+    """The file there is another one now."""
 
 
 class UnreachableError(TransferError):
@@ -118,9 +117,9 @@ class Web:
                     return
                 require_range(response, have, note.version)
                 self.save(response, part, limit, reach)
-        except OutOfRangeError:
+        except ChangedError:
             part.discard()
-            raise TransferError(CHANGED, retry=True) from None
+            raise
         _require_size(part, note.version)
 
     def body(self, url: str, response: httpx.Response, part: Part, limit: int, reach: Reach) -> None:
@@ -154,7 +153,7 @@ class Web:
 def require_range(response: httpx.Response, begin: int, version: Version) -> None:
     """TransferError unless the answer is a range from `begin` of that very file."""
     if response.status_code != 206 or not version_of(response).may_be(version):
-        raise TransferError(CHANGED, retry=True)
+        raise ChangedError("the file changed while it was read", retry=True)
     if (first := answer_range(response)[0]) != begin:
         raise TransferError(f"answers with bytes from {first}, asked for {begin}")
 
@@ -193,8 +192,8 @@ def _check_status(response: httpx.Response) -> None:
     reason = f"answers {code} {response.reason_phrase}"
     if code in _ABSENT:
         raise AbsentError(reason)
-    if code == 416:
-        raise OutOfRangeError(reason, retry=True)
+    if code == 416:  # shorter than it was
+        raise ChangedError(reason, retry=True)
     wait = float(min(_length(response.headers.get("retry-after", "")), 60))
     raise TransferError(reason, retry=code in _BUSY, wait=wait)
 

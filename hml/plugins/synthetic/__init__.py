@@ -19,9 +19,9 @@ LINES_RANGE = (8000.0, 13000.0)
 ALPHA_NODES = (-0.2, 0.0, 0.2, 0.4, 0.6, 0.8)
 PRESETS: Mapping[str, Mapping[str, tuple[float, ...]]] = {
     "small": {"teff": (4800.0, 5000.0, 5200.0, 5400.0, 5600.0), "logg": (4.0, 4.5, 5.0), "feh": (-0.5, 0.0),
-              "band": (8700.0, 8800.0), "lines": (18000,)},
+              "band": (8700.0, 8800.0), "lines": (20000,)},
     "full": {"teff": tuple(float(t) for t in range(3000, 7001, 200)), "logg": (3.0, 3.5, 4.0, 4.5, 5.0),
-             "feh": (-1.0, -0.5, 0.0, 0.5), "band": (8038.0, 12849.0), "lines": (24000,)},
+             "feh": (-1.0, -0.5, 0.0, 0.5), "band": (8038.0, 12849.0), "lines": (30000,)},
 }
 
 
@@ -77,7 +77,10 @@ def _pick(name: str, by: Selection | None, preset: tuple[float, ...]) -> tuple[f
     if by is None:
         return preset
     if by.nodes is None:
-        return by.pick(preset, name)
+        try:
+            return by.pick(preset, name)
+        except ValueError as error:
+            raise ValueError(f"{error}; `preset: full` has more, and {{nodes: [...]}} takes any") from None
     low, high = RANGES[name]
     for value in by.nodes:  # there is a truth everywhere, so any value can be a node
         if not low <= value <= high:

@@ -20,7 +20,7 @@ H, C, K = 6.62607015e-27, 2.99792458e10, 1.380649e-16  # erg s, cm/s, erg/K
 AMU = 1.66053907e-24  # g
 SURFACE = 0.70  # temperature where line cores form, over Teff
 DONORS = (  # abundance (hydrogen = 12), ionisation energy eV, log10 2 U1/U0: where free electrons come from
-    (12.0, 13.598, 0.0), (8.43, 11.26, 0.10), (7.95, 7.95, 0.45), (6.34, 6.11, 0.56), (6.45, 5.99, -0.47),
+    (12.0, 13.598, 0.0), (8.43, 11.26, 0.10), (8.02, 7.90, 0.45), (6.34, 6.11, 0.56), (6.45, 5.99, -0.47),
     (6.24, 5.14, 0.0), (5.03, 4.34, 0.0),
 )
 
@@ -82,18 +82,18 @@ class Atmosphere:
         return _log1p10(self.log_pg - 3.3 + self.feh + 11.1 * self.theta - 13.0)
 
     def log_continuous_opacity(self, wavelength: Floats) -> Floats:
-        """log10 of the absorption by H⁻ per hydrogen nucleus, cm² `[N]` (Gray eq. 8.12)."""
+        """log10 of the absorption by H⁻ per hydrogen nucleus, cm² `[N]` (Gray chapter 8)."""
         strength = np.log10(4.158e-10) + self.log_pe + 2.5 * np.log10(self.theta) + 0.754 * self.theta
         return np.asarray(strength + np.log10(negative_hydrogen(wavelength) * 1e-18))
 
 
 def saha(temperature: float, energy: float, log_weights: float) -> float:
-    """log10 of (ions/neutrals · electron pressure in dyn/cm²): Gray eq. 1.20. energy in eV; log10 of 2 U1/U0."""
+    """log10 of (ions/neutrals · electron pressure in dyn/cm²) (Gray chapter 1). energy in eV; log10 of 2 U1/U0."""
     return float(2.5 * np.log10(temperature) - 0.48 + log_weights - 5039.8 / temperature * energy)
 
 
 def electron_pressure(temperature: float, log_pg: float, feh: float) -> float:
-    """log10 of the electron pressure, dyn/cm², at which the donors' ions balance the electrons (Gray eq. 9.8)."""
+    """log10 of the electron pressure, dyn/cm², at which the donors' ions balance the electrons (Gray chapter 9)."""
     abundance = np.array([10 ** (a - 12 + (feh if i else 0.0)) for i, (a, _, _) in enumerate(DONORS)])
     constant = np.array([10 ** saha(temperature, energy, weights) for _, energy, weights in DONORS])
     nuclei = 1.085 + abundance[1:].sum()  # with helium
@@ -106,7 +106,7 @@ def electron_pressure(temperature: float, log_pg: float, feh: float) -> float:
 
 
 def negative_hydrogen(wavelength: Floats) -> Floats:
-    """Bound-free cross-section of H⁻, 10⁻¹⁸ cm² `[N]`, at 2250–15000 Å (Gray eq. 8.11, after Wishart 1979)."""
+    """Bound-free cross-section of H⁻, 10⁻¹⁸ cm² `[N]`, at 2250–15000 Å (Gray chapter 8, after Wishart 1979)."""
     terms = (1.99654, -1.18267e-5, 2.64243e-6, -4.40524e-10, 3.23992e-14, -1.39568e-18, 2.78701e-23)
     return np.asarray(np.polynomial.polynomial.polyval(wavelength, terms))
 

@@ -17,8 +17,8 @@ from hml.plugins.synthetic.atmosphere import Atmosphere
 Floats = NDArray[np.float64]
 
 WAVES = 3  # for each species
-SIZE = 0.045  # rms of a departure, dex
-PERIODS = {"teff": (600.0, 1500.0), "logg": (2.5, 6.0), "feh": (2.0, 5.0)}  # K and dex
+SIZE = 0.085  # rms of a departure, dex
+PERIODS = {"teff": (600.0, 1400.0), "logg": (2.3, 5.5), "feh": (1.8, 4.5)}  # K and dex
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ Ints = NDArray[np.int64]
 
 RANGE = (7900.0, 13100.0)  # vacuum Å; lines are drawn here whatever the band, so that bands agree with each other
 HPF_BAND = (8038.0, 12849.0)
-ATOMIC_SHARE = 0.5
+ATOMIC_SHARE = 0.45
 SPECIES: tuple[Atom | Molecule, ...] = (*ATOMS, *MOLECULES)
 HYDROGEN_INDEX = len(ATOMS) - 1
 RYDBERG = 1.0967758e5  # of hydrogen, cm⁻¹
@@ -56,7 +56,7 @@ def _atomic(count: int, rng: np.random.Generator) -> LineList:
         wavelength=rng.uniform(*RANGE, count),
         species=species,
         excitation=low + (high - low) * np.sqrt(rng.uniform(size=count)),  # more levels the higher they lie
-        log_gf=0.2 - rng.gamma(2.0, 0.9, count),
+        log_gf=-0.7 - rng.gamma(2.0, 0.9, count),
         log_c6=rng.normal(-32.5, 0.35, count),
     )
 
@@ -94,7 +94,7 @@ def _known() -> LineList:
 
 
 def _paschen() -> LineList:
-    """Hydrogen from n = 3 up to n = 5–16: Rydberg's formula; Kramers' oscillator strengths (Gray eq. 8.5's f)."""
+    """Hydrogen from n = 3 up to n = 5–16: Rydberg's formula; Kramers' oscillator strengths (Gray chapter 8)."""
     n = np.arange(5, 17)
     wavelength = 1e8 / (RYDBERG * (1 / 9 - 1 / n**2))
     strength = 32 / (3 * np.pi * np.sqrt(3)) / (3**5 * n**3) / (1 / 9 - 1 / n**2) ** 3

@@ -42,7 +42,7 @@ class Strengths:
 
 
 def strengths(lines: LineList, atmosphere: Atmosphere, departures: Departures | None = None) -> Strengths:
-    """Boltzmann, Saha, thermal and turbulent widths, van der Waals damping (Gray eqs. 1.18, 1.20, 11.44, 11.29)."""
+    """Boltzmann, Saha, thermal and turbulent widths, van der Waals damping (Gray chapters 1 and 11)."""
     t = atmosphere.temperature
     each = np.array([atmosphere.log_population(s) for s in SPECIES])
     population = (each if departures is None else each + departures.log_factor(atmosphere))[lines.species]
@@ -56,7 +56,7 @@ def strengths(lines: LineList, atmosphere: Atmosphere, departures: Departures | 
 
 
 def _damping(lines: LineList, atmosphere: Atmosphere) -> Floats:
-    """Full width of the damping profile, rad/s `[L]`: radiation, van der Waals by gas pressure (Gray eq. 11.29), and
+    """Full width of the damping profile, rad/s `[L]`: radiation, van der Waals by gas pressure (Gray chapter 11), and
     for hydrogen the linear Stark effect in Holtsmark's two-thirds power of the electron density."""
     pressure = 19.6 + 0.4 * lines.log_c6 + atmosphere.log_pg - 0.7 * np.log10(atmosphere.temperature)
     electrons = 10**atmosphere.log_pe / (K * atmosphere.temperature)

@@ -30,7 +30,7 @@ UNIT = "erg / (s cm3)"
 
 
 class SyntheticGrid(GridSource):
-    """See `SyntheticConfig`. Drawing the lines takes a moment; a spectrum about 5 µs a pixel."""
+    """See `SyntheticConfig`. Drawing the lines takes a moment; a spectrum about 5 µs a pixel on one core."""
 
     def __init__(self, config: SyntheticConfig) -> None:
         self._config = config

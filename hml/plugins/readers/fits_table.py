@@ -1,0 +1,76 @@
+"""Tables in FITS files: a pixel a row, or a whole order a row."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
+
+from hml import Reader, Spectrum, SpectrumError
+from hml.plugins.readers import FitsTableConfig
+from hml.plugins.readers.columns import Columns, looks_right
+
+
+class FitsTableReader(Reader):
+    """The first table of a FITS file that has a wavelength and a flux."""
+
+    def __init__(self, config: FitsTableConfig) -> None:
+        self.config = config
+
+    def sniff(self, path: Path) -> bool:
+        try:
+            with opened(path) as hdus:
+                return any(looks_right(hdu.columns.names) for hdu in hdus if hasattr(hdu, "columns"))
+        except SpectrumError:
+            return False
+
+    def read(self, path: Path) -> list[Spectrum]:
+        with opened(path) as hdus:
+            hdu = self._chosen(hdus, path)
+            columns = {name: np.array(hdu.data[name]) for name in hdu.columns.names}
+            units = {column.name: column.unit for column in hdu.columns if column.unit}
+            meta = _cards(hdus[0]) | _cards(hdu)
+        return Columns(path, columns, units, meta).spectra(self.config)
+
+    def _chosen(self, hdus: fits.HDUList, path: Path) -> Any:
+        """The table to read."""
+        tables = [hdu for hdu in hdus if hasattr(hdu, "columns")]
+        asked = self.config.extension
+        if asked is not None:
+            try:
+                hdu = hdus[asked]
+            except (KeyError, IndexError):
+                hdu = None
+            if not hasattr(hdu, "columns"):
+                there = ", ".join(f"{hdus.index(t)} {t.name}".strip() for t in tables) or "none"
+                raise SpectrumError(f"{path}: spectrum.reader.extension {asked!r} is no table; its tables: {there}")
+            return hdu
+        if not tables:
+            raise SpectrumError(f"{path}: holds no table; its flux may be an image, choose another spectrum.reader")
+        return next((hdu for hdu in tables if looks_right(hdu.columns.names)), tables[0])
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[fits.HDUList]:
+    """The file, whole or not at all: a truncated one is refused."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.filterwarnings("error", message=".*truncated.*", category=AstropyWarning)
+            with fits.open(path, memmap=False) as hdus:
+                yield hdus
+    except (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AstropyWarning) as error:
+        reason = " ".join(str(error).split())
+        raise SpectrumError(f"{path}: cannot be read as FITS ({reason}); it may be truncated, get it again") from None
+
+
+def _cards(hdu: Any) -> dict[str, Any]:
+    """Header values a spectrum carries along."""
+    skip = ("", "COMMENT", "HISTORY")
+    return {key: value for key, value in hdu.header.items() if key not in skip and isinstance(value, str | int | float)}

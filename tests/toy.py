@@ -1,0 +1,45 @@
+"""A small generator whose truth is analytic: every line parameter is a smooth function of labels."""
+
+import numpy as np
+
+from hml.core.components import BuildContext
+from hml.core.config import parse_config
+from hml.core.generator import build_generator
+from hml.core.lines import LineTable, Table
+from hml.core.space import Space
+
+TEFF, LOGG = (5000.0, 5200.0, 5400.0, 5600.0, 5800.0), (4.0, 4.25, 4.5, 4.75)
+SPACE = Space.from_nodes(("teff", "logg"), [(t, g) for t in TEFF for g in LOGG])
+NODES = np.array([(t, g) for t in TEFF for g in LOGG])
+BAND = (8500.0, 8540.0)
+
+
+def line_values(nodes, count=40, seed=0):
+    """Values `[M, L, 4]` (shift, ln_amplitude, ln_sigma, ln_gamma), quadratic in the labels."""
+    rng = np.random.default_rng(seed)
+    t, g = (nodes[:, 0] - 5400) / 400, (nodes[:, 1] - 4.4) / 0.4
+    base = np.stack([0 * rng.random(count), rng.uniform(-5, -2.8, count), rng.uniform(-3.2, -2.6, count),
+                     rng.uniform(-4, -3, count)], -1)
+    slopes = rng.normal(size=(3, count, 4)) * np.array([0.002, 0.4, 0.05, 0.1])
+    return base + t[:, None, None] * slopes[0] + g[:, None, None] * slopes[1] + (t**2)[:, None, None] * 0.3 * slopes[2]
+
+
+def make(interpolator="cubic", composition="opacity", resolving_power=None, **raw):
+    """A generator on 0.02 Å pixels, with a continuum of 1 + 1e-4 (Teff - 5400) and a slope."""
+    rng = np.random.default_rng(1)
+    reference = np.sort(rng.uniform(BAND[0] + 0.5, BAND[1] - 0.5, 40))
+    config = parse_config({"grid": {"preprocess": []}, "interpolator": interpolator, "clone": {"composition": composition}, **raw})
+    context = BuildContext()
+    table = Table(SPACE, NODES, line_values(NODES), ("shift", "ln_amplitude", "ln_sigma", "ln_gamma"))
+    lines = LineTable(reference, table, np.ones((len(NODES), 40), dtype=bool))
+    level = np.log(1 + 1e-4 * (NODES[:, 0] - 5400))
+    continuum = Table(SPACE, NODES, np.stack([level, 0.01 + 0 * level], -1)[..., None])
+    wavelength = np.arange(BAND[0], BAND[1], 0.02)
+    header = {
+        "grid": {"name": "toy", "fingerprint": "0"}, "unit": "erg / (s cm3)", "resolving_power": resolving_power,
+        "continuum_bands": [[wavelength[0], wavelength[-1]]], "continuum_error": 0.0, "key": "toy",
+        "nodes": NODES.tolist(), "counts": [40] * len(NODES), "clone_rms": [0.0] * len(NODES),
+    }
+    return build_generator(
+        lines, continuum, config.profile.build(context), config, header, wavelength, (0,), context
+    )
