@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+import shlex
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+import typer
+from pydantic import BaseModel, Field
 
 import hml
-from hml.core import interfaces
+from hml.cli import app
+from hml.core import hookspecs, interfaces
 from hml.core.hookspecs import FAMILIES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,6 +57,29 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), f"{name_of(page)} links to {target}"
 
 
+def commands(page: Path) -> list[list[str]]:
+    """Every `hml …` that the page shows, in its indented and bash blocks, as arguments."""
+    lines = re.sub(r"\\\n\s*", "", page.read_text(encoding="utf-8")).splitlines()
+    shown = [m.group(1) for line in lines for m in re.finditer(r"(?:^    |/bin/)hml ([a-z].*)", line)]
+    return [shlex.split(line, comments=True) for line in shown]
+
+
+COMMANDS = [(page, arguments) for page in PAGES for arguments in commands(page)]
+
+
+@pytest.mark.parametrize(("page", "arguments"), COMMANDS, ids=lambda v: " ".join(v) if isinstance(v, list) else v.name)
+def test_commands_in_the_pages_are_understood(page: Path, arguments: list[str]) -> None:
+    command: Any = typer.main.get_command(app)
+    while hasattr(command, "commands"):
+        assert arguments[0] in command.commands, f"{name_of(page)}: hml has no command {arguments[0]}"
+        command, *arguments = command.commands[arguments[0]], *arguments[1:]
+    command.make_context("hml", list(arguments))  # UsageError where an option or argument is not known
+
+
+def test_the_commands_of_the_pages_are_seen() -> None:
+    assert {"run", "grid", "infer", "reconstruct", "config", "plugins"} <= {arguments[0] for _, arguments in COMMANDS}
+
+
 def test_the_generated_pages_are_up_to_date() -> None:
     done = subprocess.run([sys.executable, ROOT / "docs/make_reference.py", "--check"], capture_output=True, text=True,
                           check=False)
@@ -59,12 +87,22 @@ def test_the_generated_pages_are_up_to_date() -> None:
 
 
 @pytest.mark.parametrize(("family", "hook"), FAMILIES.items())
-def test_every_hook_and_interface_is_documented_with_a_working_example(family: str, hook: str) -> None:
+def test_every_hook_is_documented_with_an_example(family: str, hook: str) -> None:
     page = text("docs/plugins.md")
-    code = "\n".join(BLOCK.findall(page))
     assert f"`{hook}`" in page
-    assert f"@hookimpl\ndef {hook}()" in code
-    assert f"@hookimpl\n        def {hook}()" in (getattr(hml.core.hookspecs, hook).__doc__ or "")
+    assert f"@hookimpl\ndef {hook}()" in "\n".join(BLOCK.findall(page))
+
+
+@pytest.mark.parametrize(("family", "hook"), FAMILIES.items())
+def test_the_example_in_the_docstring_of_every_hook_registers(family: str, hook: str) -> None:
+    prose, _, example = (inspect.getdoc(getattr(hookspecs, hook)) or "").partition("\n\n")
+    assert prose.endswith(".")
+    namespace = {name: getattr(hml, name) for name in hml.__all__}
+    namespace |= {"Path": Path, "Field": Field, "RandomConfig": hml.ComponentConfig}
+    exec(textwrap.dedent(example), namespace)
+    (component,) = namespace[hook]()
+    assert isinstance(component, hml.Component)
+    assert issubclass(component.config, hml.ComponentConfig)
 
 
 def test_every_trait_is_documented() -> None:

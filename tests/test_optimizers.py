@@ -229,6 +229,11 @@ def test_gp_variants(fields):
     assert result.value < result.values[:12].min()
 
 
+def test_gp_does_not_mind_the_unit_of_the_objective():
+    first, scaled = (search("gp", lambda points, k=k: k * bowl(points), LABELS)[0] for k in (1.0, 2.0**-20))
+    assert np.allclose(first.points, scaled.points)
+
+
 @pytest.mark.parametrize("constant", [0.0, -3.0, 1e-300])
 def test_gp_takes_flat_and_negative_functions_quietly(constant):
     with warnings.catch_warnings():

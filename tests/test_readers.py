@@ -128,7 +128,8 @@ def test_bad_pixels_are_kept_for_the_pipeline_to_judge(tmp_path: Path) -> None:
 
 
 BAD = {
-    "unsorted": ("wavelength,flux\n8500,1\n8502,1\n8501,1\n", r"wavelength 8501 Å \(row 2\) is not in increasing order"),
+    "unsorted": ("wavelength,flux\n8500,1\n8502,1\n8501,1\n",
+                 r"wavelength 8501 Å \(row 2\) is not in increasing order"),
     "duplicate": ("wavelength,flux\n8500,1\n8500,1\n", "wavelength 8500 Å .* is repeated"),
     "no flux": ("wavelength,height\n8500,1\n", "no column looks like a flux; it has wavelength, height"),
     "no wavelength": ("a,flux\n8500,1\n", "no column looks like a wavelength; it has a, flux"),
@@ -140,8 +141,8 @@ BAD = {
     "ragged": ("wavelength,flux\n8500,1\n8501,1,2,3\n", "is not a table that can be read"),
     "NaN wavelength": ("wavelength,flux\n8500,1\nnan,1\n", "wavelength 1 is not finite"),
     "negative": ("wavelength,flux\n-8500,1\n8500,1\n", "wavelengths of zero or less|no unit and begins at -8500"),
-    "nm without a unit": ("wavelength,flux\n850.0,1\n850.1,1\n", "no unit and begins at 850, hardly Å; set spectrum.reader"),
-    "cut ECSV": ("# %ECSV 1.0\n# ---\n# datatype:\n# - {name: wavelength, unit: AA, da", "is not a table that can be read"),
+    "nm without a unit": ("wavelength,flux\n850.0,1\n850.1,1\n", "no unit and begins at 850, hardly Å; set"),
+    "cut ECSV": ("# %ECSV 1.0\n# ---\n# datatype:\n# - {name: wavelength, unit: AA, da", "is not a table"),
 }
 
 
@@ -158,7 +159,7 @@ def test_unusable_text_is_named_with_what_is_wrong(tmp_path: Path, text: str, me
     ("fields", "message"),
     [
         ({"wavelength_unit": "K"}, "'K': that is no wavelength, frequency or wavenumber"),
-        ({"wavelength_unit": "parsnip"}, r"'parsnip' is no unit that astropy knows; set spectrum\.reader\.wavelength_unit"),
+        ({"wavelength_unit": "parsnip"}, r"'parsnip' is no unit .*set spectrum\.reader\.wavelength_unit"),
         ({"flux_unit": "parsnip"}, r"'parsnip' is no unit that astropy knows; set spectrum\.reader\.flux_unit"),
         ({"wavelength_unit": "0.1 nm", "wavelength": "flux", "flux": "wavelength", "medium": "air"}, "below 2000 Å"),
     ],
@@ -244,7 +245,7 @@ def test_truncated_fits_is_refused(tmp_path: Path, keep: float) -> None:
     path = fits_file(tmp_path / "cut.fits", WAVE=np.linspace(8000, 9000, 2000), FLUX=np.ones(2000))
     whole = path.read_bytes()
     path.write_bytes(whole[: int(keep * len(whole))])
-    with pytest.raises(SpectrumError, match=r"cut\.fits: (cannot be read as FITS .*truncated|holds no table)") as caught:
+    with pytest.raises(SpectrumError, match=r"cut\.fits: cannot be read as FITS .*truncated") as caught:
         make("fits_table").read(path)
     assert "\n" not in str(caught.value)
 

@@ -30,7 +30,8 @@ def write(path: Path, wave: np.ndarray, nodes=NODES, *, modern=False, air=False,
         file.create_dataset("wl", data=vacuum_to_air(wave) if air else wave)
         file["wl"].attrs.update({"air": air, "dv": 1.0})
         for node in nodes:
-            data = file.create_dataset("flux/" + key.format(*node), data=flux_of(wave, node).astype("f4"), compression=9)
+            flux = flux_of(wave, node).astype("f4")
+            data = file.create_dataset("flux/" + key.format(*node), data=flux, compression=9)
             data.attrs["norm"] = not modern
         table = file.create_dataset("grid_points" if modern else "pars", data=np.array(nodes))
         if modern:
@@ -61,6 +62,11 @@ def test_both_layouts(tmp_path: Path, modern: bool) -> None:
     assert spectrum.unit == ("erg/cm^2/s/cm" if modern else "")
     assert spectrum.frame.medium == "vacuum"
     assert "m110.hdf5 teff=3100 logg=4.5 feh=-0.5" in spectrum.name
+
+
+def test_it_pairs_with_interpolators_for_complete_grids() -> None:
+    """Whether a library has holes is known once it is open; the component itself does not forbid it."""
+    assert installed().get("grids", "starfish_hdf5").traits["ragged"] is False
 
 
 def test_default_preprocessing_needs_no_labels(tmp_path: Path) -> None:
@@ -113,7 +119,7 @@ def test_orders_are_named_by_their_end(tmp_path: Path) -> None:
     write(tmp_path / "IGRINS_m110.hdf5", WAVE)
     write(tmp_path / "IGRINS_m112.hdf5", WAVE + 200)
     assert build(tmp_path, orders=["m112"]).load(NODES[0]).band[0] == pytest.approx(16_200.0)
-    with pytest.raises(GridError, match=r"grid.orders: no file of .* ends in 'm111'; there are IGRINS_m110, IGRINS_m112"):
+    with pytest.raises(GridError, match=r"grid.orders: no file .* ends in 'm111'; there are IGRINS_m110, IGRINS_m112"):
         build(tmp_path, orders=["m111"])
     with pytest.raises(GridError, match=r"grid.orders: more than one file"):
         build(tmp_path, orders=["IGRINS_m110", ""])
@@ -207,7 +213,9 @@ DAMAGE = {
     "soft link": (link("wl", h5py.SoftLink("/pars")), "'wl' is a link to another place"),
     "external link": (link("flux", h5py.ExternalLink("/etc/passwd", "/")), "'flux' is a link to another place"),
     "external storage": (
-        swap("wl", shape=(400,), dtype="f8", external=[("elsewhere.bin", 0, 3200)]), "keeps its values in another file"),
+        swap("wl", shape=(400,), dtype="f8", external=[("elsewhere.bin", 0, 3200)]),
+        "keeps its values in another file",
+    ),
     "hostile key": (lambda f: f["flux"].attrs.update({"key_name": "{0.__class__}"}), "is not a plain pattern"),
     "endless key": (lambda f: f["flux"].attrs.update({"key_name": "{0:999999999.0f}"}), "is not a plain pattern"),
     "key for more labels": (lambda f: f["flux"].attrs.update({"key_name": "t{4:.0f}"}), "does not fit 3 labels"),

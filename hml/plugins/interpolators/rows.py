@@ -41,9 +41,10 @@ class _Sum(_Linear):
         return _Sum.apply(rows, tangent, table)  # type: ignore[no-untyped-call]
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:
+    def backward(ctx: Any, gradient: Tensor | None) -> Any:
         rows, table = ctx.saved_tensors
-        return None, _Dots.apply(rows, gradient, table), None  # type: ignore[no-untyped-call]
+        back = None if gradient is None else _Dots.apply(rows, gradient, table)  # type: ignore[no-untyped-call]
+        return None, back, None
 
     @staticmethod
     def vmap(info: Any, dims: tuple[Any, ...], rows: Tensor, weights: Tensor, table: Tensor) -> Any:
@@ -65,9 +66,10 @@ class _Dots(_Linear):
         return _Dots.apply(rows, tangent, table)  # type: ignore[no-untyped-call]
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:
+    def backward(ctx: Any, gradient: Tensor | None) -> Any:
         rows, table = ctx.saved_tensors
-        return None, _Sum.apply(rows, gradient, table), None  # type: ignore[no-untyped-call]
+        back = None if gradient is None else _Sum.apply(rows, gradient, table)  # type: ignore[no-untyped-call]
+        return None, back, None
 
     @staticmethod
     def vmap(info: Any, dims: tuple[Any, ...], rows: Tensor, vector: Tensor, table: Tensor) -> Any:

@@ -22,10 +22,9 @@ class GpConfig(ComponentConfig):
     acquisition: Literal["EI", "LCB", "PI", "gp_hedge"] = Field(
         "EI", description="what the next point maximises; gp_hedge draws among the other three, at three times the work"
     )
-    scale: Literal["asinh", "linear", "none"] = Field(
-        "asinh",
-        description="values as the process sees them: asinh is logarithmic above the best random point and linear "
-        "below it, which tames a steep objective; none: as they are",
+    scale: Literal["best", "none"] = Field(
+        "best", description="values are divided by the best random one, so that the acquisition's margin of 0.01 means "
+        "1 % whatever the metric; none: as they are"
     )
     refit: Literal["warm", "restarts"] = Field(
         "warm", description="hyperparameters are searched from the last optimum, or from three starts at every point"

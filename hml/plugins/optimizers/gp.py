@@ -49,14 +49,14 @@ class GaussianProcess(Optimizer):
 
     def _guide(self, search: Search, unit: Floats, values: Floats, seed: int) -> int:
         """Evaluate the guided points; returns how many warnings of the libraries were held back."""
-        seen = _scale(self.config.scale, values)
+        unit_value = _unit(self.config.scale, values)
 
         def one(x: list[float]) -> float:
             value = float(search.ask(np.array([x]))[0])
-            return float(seen(value if np.isfinite(value) else search.worst))
+            return (value if np.isfinite(value) else search.worst) / unit_value
 
         box = Box([Real(0.0, 1.0, transform="normalize")] * search.size)
-        known = seen(np.where(np.isfinite(values), values, search.worst))
+        known = np.where(np.isfinite(values), values, search.worst) / unit_value
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             gp_minimize(
@@ -74,14 +74,11 @@ class GaussianProcess(Optimizer):
         return Status.CONVERGED if before - after <= self.config.tolerance * abs(after) else Status.BUDGET
 
 
-def _scale(kind: str, values: Floats) -> Callable[[Any], Any]:
-    """An increasing function for the process to see."""
-    if kind == "none":
-        return lambda value: value
-    least = np.abs(values[np.isfinite(values)]).min()
-    if kind == "linear":
-        return lambda value: value / max(least, np.finfo(float).tiny)
-    return lambda value: np.arcsinh(value / max(least, np.finfo(float).tiny))
+def _unit(scale: str, values: Floats) -> float:
+    """What values are divided by before the process sees them. `best`: the best of them, since the margin by which
+    EI and PI want to improve (0.01) is absolute; never so small that the largest overflows."""
+    finite = np.abs(values[np.isfinite(values)])
+    return 1.0 if scale == "none" else float(max(finite.min(), 1e-6 * finite.max())) or 1.0
 
 
 def _process(box: Box, seed: int, refit: str) -> Any:

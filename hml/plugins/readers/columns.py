@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hml import Spectrum, SpectrumError
 from hml.plugins.readers import TableConfig
-from hml.plugins.readers.door import Floats, Medium, arranged, enter, frame, unit_of
+from hml.plugins.readers.door import Floats, Medium, enter, frame, unit_of
 
 WAVELENGTH = {"wavelength", "wavelengths", "wave", "wl", "lambda", "lam", "spectral", "frequency", "freq", "wavenumber"}
 FLUX = {"flux", "fluxes", "flam", "fnu", "f", "intensity", "spec", "spectrum", "transmission", "counts"}
@@ -69,11 +69,11 @@ class Columns:
         spectra = [
             enter(
                 self.path, wave[rows], wave_unit, flux[rows], error=None if error is None else error[rows],
-                unit=flux_unit, frame=where, name=f"{self.path.name} order {order}", meta=dict(self.meta),
+                unit=flux_unit, frame=where, name=self.path.name + order, meta=dict(self.meta),
             )
             for order, rows in self._orders(names["order"], wave)
         ]
-        return arranged(spectra, self.path)
+        return sorted(spectra, key=lambda spectrum: spectrum.band[0])
 
     def _name(self, role: str, asked: str | None) -> str | None:
         there = ", ".join(self.values)
@@ -94,7 +94,7 @@ class Columns:
             raise SpectrumError(f"{self.path}: the table has no rows")
         if column.dtype.kind not in "fiu" or column.ndim > 2:
             first = np.ma.getdata(column).ravel()[0]
-            raise SpectrumError(f"{self.path}: column {name!r} must hold numbers, it begins with {first!r}")
+            raise SpectrumError(f"{self.path}: column {name!r} must hold numbers, it begins with {str(first)!r}")
         return np.asarray(np.ma.filled(np.ma.asarray(column).astype(np.float64), np.nan))
 
     def _wave_unit(self, name: str, wave: Floats) -> str:
@@ -121,14 +121,14 @@ class Columns:
         return self._numbers(name) * scale
 
     def _orders(self, name: str | None, wave: Floats) -> Iterator[tuple[str, Any]]:
-        """Each order's label and its rows."""
+        """What to call each order, and its rows."""
         if wave.ndim == 2:
-            yield from ((str(row), row) for row in range(len(wave)))
+            yield from ((f" order {row}" if len(wave) > 1 else "", row) for row in range(len(wave)))
         elif name is None:
             yield "", slice(None)
         else:
             labels = self.values[name]
-            yield from ((str(label), labels == label) for label in dict.fromkeys(labels.tolist()))
+            yield from ((f" order {label}", labels == label) for label in dict.fromkeys(labels.tolist()))
 
 
 def _named_medium(name: str) -> Medium | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -79,9 +78,3 @@ def enter(
         wavelength[turn], flux[turn], error=None if error is None else error[turn],
         mask=None if mask is None else mask[turn], unit=unit, frame=frame, name=name, meta=meta,
     )
-
-
-def arranged(spectra: list[Spectrum], path: Path) -> list[Spectrum]:
-    """Orders by wavelength; a single one is called after its file."""
-    spectra = sorted(spectra, key=lambda spectrum: spectrum.band[0])
-    return spectra if len(spectra) > 1 else [replace(spectrum, name=path.name) for spectrum in spectra]

@@ -62,7 +62,7 @@ def opened(path: Path) -> Iterator[fits.HDUList]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            warnings.filterwarnings("error", message=".*truncated.*", category=AstropyWarning)
+            warnings.filterwarnings("error", message="(?s).*(truncated|corrupted)", category=AstropyWarning)
             with fits.open(path, memmap=False) as hdus:
                 yield hdus
     except (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AstropyWarning) as error:

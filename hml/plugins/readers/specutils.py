@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from hml import Reader, Spectrum, SpectrumError
 from hml.plugins.readers import FrameConfig
-from hml.plugins.readers.door import arranged, enter, frame
+from hml.plugins.readers.door import enter, frame
 
 
 class SpecutilsReader(Reader):
@@ -44,7 +45,10 @@ class SpecutilsReader(Reader):
         except Exception as error:
             reason = " ".join(str(error).split())[:120]
             raise SpectrumError(f"{path}: specutils cannot read it ({reason}); try another spectrum.reader") from None
-        return arranged([order for theirs in found for order in self._orders(theirs, path)], path)
+        orders = [row for theirs in found for row in self._orders(theirs, path)]
+        names = [path.name if len(orders) == 1 else f"{path.name} order {i}" for i in range(len(orders))]
+        named = [replace(order, name=name) for order, name in zip(orders, names, strict=True)]
+        return sorted(named, key=lambda spectrum: spectrum.band[0])
 
     def _orders(self, theirs: Any, path: Path) -> Iterator[Spectrum]:
         """One of specutils' spectra, flux `[..., N]`, row by row."""
@@ -58,7 +62,7 @@ class SpecutilsReader(Reader):
                 path, theirs.spectral_axis.value, str(theirs.spectral_axis.unit), flux[row],
                 error=None if error is None else error.reshape(shape)[row],
                 mask=None if mask is None else ~np.asarray(mask, dtype=bool).reshape(shape)[row],
-                unit=str(theirs.flux.unit), frame=where, name=f"{path.name} order {row}", meta=meta,
+                unit=str(theirs.flux.unit), frame=where, name=path.name, meta=meta,
             )
 
 

@@ -9,7 +9,7 @@ from astropy.table import Table
 
 from hml import Reader, Spectrum, SpectrumError
 from hml.plugins.readers import TableConfig
-from hml.plugins.readers.columns import Columns
+from hml.plugins.readers.columns import Columns, looks_right
 
 ENDINGS = (".csv", ".ecsv", ".tsv", ".txt", ".dat")
 POSITIONS = ("wavelength", "flux", "error")
@@ -66,11 +66,10 @@ def _table(path: Path) -> Table:
 
 
 def _names(head: list[str], delimiter: str | None, count: int) -> list[str]:
-    """Column names of a table without a heading: the last comment before it if that has as many words, else the usual
-    order."""
+    """Names of columns without a heading: the last comment before them if that names them, else the usual order."""
     comments = list(takewhile(lambda line: line.startswith("#"), head))
     named = [cell.strip() for cell in comments[-1].lstrip("# ").split(delimiter)] if comments else []
-    if len(named) == count == len(set(named)):
+    if len(named) == count == len(set(named)) and looks_right(named):
         return named
     return [POSITIONS[i] if i < len(POSITIONS) else f"column {i + 1}" for i in range(count)]
 

@@ -56,5 +56,5 @@ def _build(config: StarfishConfig, context: BuildContext) -> GridSource:
 def hml_grids() -> Iterator[Component]:
     yield Component(
         "starfish_hdf5", "HDF5 grid libraries made by Starfish, several orders together", StarfishConfig, _build,
-        reference="Czekala et al. 2015, ApJ 812, 128", traits={"truth": False, "fetches": False, "ragged": True},
+        reference="Czekala et al. 2015, ApJ 812, 128", traits={"truth": False, "fetches": False, "ragged": False},
     )
