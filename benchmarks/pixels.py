@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import numpy as np
 import torch
 
@@ -32,14 +31,18 @@ class PixelGenerator:
     def window_on(self, low: float, high: float) -> PixelGenerator:
         inside = ((self.wavelength >= low) & (self.wavelength <= high)).nonzero()[:, 0].numpy()
         part = object.__new__(PixelGenerator)
-        part.__dict__ = {**self.__dict__, "manifold": self.manifold.subset(inside), "wavelength": self.wavelength[inside]}
+        part.__dict__ = {
+            **self.__dict__,
+            "manifold": self.manifold.subset(inside),
+            "wavelength": self.wavelength[inside],
+        }
         return part
 
-    def __call__(self, labels: torch.Tensor, wavelength: torch.Tensor, velocity: torch.Tensor | None = None) -> torch.Tensor:
+    def __call__(
+        self, labels: torch.Tensor, wavelength: torch.Tensor, velocity: torch.Tensor | None = None
+    ) -> torch.Tensor:
         if velocity is not None or not torch.isin(wavelength, self.wavelength).all():
             raise ValueError("pixel interpolation knows only the grid's own pixels")
         inside = torch.as_tensor(self.space.require(labels.detach().numpy()))
         flux = self.manifold(labels + (inside - labels).detach())[..., 0]
         return flux[:, torch.searchsorted(self.wavelength, wavelength)]
-
-

@@ -26,7 +26,7 @@ def hml(home, tmp_path):
     def call(*arguments, code=0, **environment):
         command = [sys.executable, "-c", "from hml.cli import main; main()", *map(str, arguments)]
         environment = {**os.environ, "HML_HOME": str(home), "COLUMNS": "200", **environment}
-        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=600)
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
         assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         if code == 1:
@@ -121,10 +121,10 @@ def test_mistakes_are_one_clear_line(hml, tmp_path, arguments, words):
 @pytest.mark.parametrize(("name", "content", "words"), [
     ("run.yaml", "grid: [", ["is not YAML"]),
     ("run.yaml", "- a list", ["expected fields"]),
-    ("run.yaml", "optimizer: {name: gp, calls: 3}", ["optimizer", "unknown field 'calls'", "n_calls"]),
+    ("run.yaml", "profile: {name: voigt, strat: paper}", ["profile", "unknown field 'strat'", "'start'"]),
     ("star.csv", "wavelength,flux\n8700,1\n8701,1\n8700.5,1\n", ["star.csv", "increasing order"]),
     ("star.csv", "wavelength,flux\n8700,1\n8700,1\n8701,1\n", ["star.csv", "repeated"]),
-    ("star.csv", "wavelength,flux,error\n8700,1,1\n8701,nan,1\n8702,1,1\n", ["star.csv", "not finite", "bad_pixels=mask"]),
+    ("star.csv", "wavelength,flux,error\n8700,1,1\n8701,nan,1\n8702,1,1\n", ["star.csv", "not finite", "=mask"]),
     ("star.csv", "wavelength,flux,error\n8700,1,1\n8701,1,0\n8702,1,1\n", ["star.csv", "error is zero"]),
     ("star.csv", "wavelength,flux\n5000,1\n5001,1\n5002,1\n", ["star.csv", "no usable pixel"]),
     ("star.fits", "SIMPLE  =                    T", ["star.fits"]),

@@ -28,7 +28,8 @@ def test_find_sees_every_line_at_its_pixel_and_its_width():
     found = find_lines(made(), FindConfig())
     np.testing.assert_allclose(found.centre, CENTRES, atol=0.011)
     assert (found.prominence <= found.depth + 1e-9).all()
-    gauss = Spectrum(np.arange(8500, 8510, 0.01), 1 - 0.3 * np.exp(-0.5 * ((np.arange(8500, 8510, 0.01) - 8505) / 0.1) ** 2))
+    wavelength = np.arange(8500, 8510, 0.01)
+    gauss = Spectrum(wavelength, 1 - 0.3 * np.exp(-0.5 * ((wavelength - 8505) / 0.1) ** 2))
     assert find_lines(gauss, FindConfig()).fwhm[0] == pytest.approx(0.2355, rel=0.02)
 
 

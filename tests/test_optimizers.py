@@ -158,7 +158,7 @@ def test_same_seed_same_result(name):
 
 
 def test_budgets_are_kept_and_batches_used():
-    result, objective = search("gp", bowl, LABELS)
+    result, objective = search("gp", bowl, LABELS, polish=False)
     assert objective.batches == [25] + [1] * 5
     assert result.evaluations == 30 == len(result.points) == len(result.values)
     result, objective = search("differential_evolution", bowl, LABELS, population=6, generations=7, tolerance=0)
@@ -229,7 +229,7 @@ def test_gp_variants(fields):
 
 
 def test_gp_does_not_mind_the_unit_of_the_objective():
-    first, scaled = (search("gp", lambda points, k=k: k * bowl(points), LABELS)[0] for k in (1.0, 2.0**-20))
+    first, scaled = (search("gp", lambda p, k=k: k * bowl(p), LABELS, polish=False)[0] for k in (1.0, 2.0**-20))
     assert np.allclose(first.points, scaled.points)
 
 
@@ -243,10 +243,23 @@ def test_gp_takes_flat_and_negative_functions_quietly(constant):
 
 
 def test_gp_tells_a_finished_search_from_one_that_was_still_falling():
-    finished, _ = search("gp", bowl, LABELS, n_calls=9)
-    cut, _ = search("gp", bowl, LABELS, n_initial=5, n_calls=1, tolerance=0)
+    finished, _ = search("gp", bowl, LABELS, n_calls=9, polish=False)
+    cut, _ = search("gp", bowl, LABELS, n_initial=5, n_calls=1, tolerance=0, polish=False)
     assert finished.status is Status.CONVERGED
     assert cut.status is (Status.BUDGET if cut.values[-1] < cut.values[:-1].min() else Status.CONVERGED)
+
+
+def test_gp_polishes_where_there_are_gradients():
+    polished, objective = search("gp", bowl, LABELS, n_calls=3)
+    plain, _ = search("gp", bowl, LABELS, n_calls=3, polish=False)
+    assert polished.value < plain.value
+    assert polished.evaluations == plain.evaluations + objective.gradients
+    objective = FunctionObjective(bowl, LABELS)
+    objective.differentiable = False
+    gp = installed().get("optimizers", "gp")
+    optimizer = gp.build(gp.config(n_initial=25, n_calls=3), BuildContext())
+    optimizer.minimize(objective, LABELS, np.random.default_rng(0))
+    assert objective.gradients == 0
 
 
 def test_traits_say_who_needs_gradients():

@@ -70,9 +70,8 @@ def test_gradients_equal_finite_differences(composition):
     layout = lay_out(wavelength, centre, 1000, torch.float64)
     moved = torch.zeros(2, 4, dtype=torch.float64, requires_grad=True)
     stretch = torch.ones(2, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(
-        lambda m, p, s: render(layout, m, p, PROFILE, composition, s), (moved, params.requires_grad_(), stretch), atol=1e-6
-    )
+    inputs = (moved, params.requires_grad_(), stretch)
+    assert torch.autograd.gradcheck(lambda m, p, s: render(layout, m, p, PROFILE, composition, s), inputs, atol=1e-6)
 
 
 def test_moving_the_centre_is_the_same_as_laying_out_there():

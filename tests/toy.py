@@ -18,17 +18,19 @@ def line_values(nodes, count=40, seed=0):
     """Values `[M, L, 4]` (shift, ln_amplitude, ln_sigma, ln_gamma), quadratic in the labels."""
     rng = np.random.default_rng(seed)
     t, g = (nodes[:, 0] - 5400) / 400, (nodes[:, 1] - 4.4) / 0.4
-    base = np.stack([0 * rng.random(count), rng.uniform(-5, -2.8, count), rng.uniform(-3.2, -2.6, count),
-                     rng.uniform(-4, -3, count)], -1)
+    low, high = np.array([0, -5, -3.2, -4]), np.array([0, -2.8, -2.6, -3])
+    base = rng.uniform(low, high, (count, 4))
     slopes = rng.normal(size=(3, count, 4)) * np.array([0.002, 0.4, 0.05, 0.1])
-    return base + t[:, None, None] * slopes[0] + g[:, None, None] * slopes[1] + (t**2)[:, None, None] * 0.3 * slopes[2]
+    terms = np.stack([t, g, 0.3 * t**2])
+    return base + np.einsum("im,ilk->mlk", terms, slopes)
 
 
 def make(interpolator="cubic", composition="opacity", resolving_power=None, **raw):
     """A generator on 0.02 Å pixels, with a continuum of 1 + 1e-4 (Teff - 5400) and a slope."""
     rng = np.random.default_rng(1)
     reference = np.sort(rng.uniform(BAND[0] + 0.5, BAND[1] - 0.5, 40))
-    config = parse_config({"grid": {"preprocess": []}, "interpolator": interpolator, "clone": {"composition": composition}, **raw})
+    slots = {"grid": {"preprocess": []}, "interpolator": interpolator, "clone": {"composition": composition}}
+    config = parse_config({**slots, **raw})
     context = BuildContext()
     table = Table(SPACE, NODES, line_values(NODES), ("shift", "ln_amplitude", "ln_sigma", "ln_gamma"))
     lines = LineTable(reference, table, np.ones((len(NODES), 40), dtype=bool))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
-import click
 import typer
 
 from hml.cli import config, grid, run, show
 from hml.core.errors import HmlError
+
+INTERRUPTED = 130  # what the shell calls a program that was stopped with Ctrl-C
 
 app = typer.Typer(
     name="hml",
@@ -26,22 +28,28 @@ show.add_to(app)
 
 def main() -> None:
     """Entry point of the command `hml`."""
+    logger = logging.getLogger("hml")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(_Lines())
     try:
-        code = app(standalone_mode=False)
+        app()
     except HmlError as error:
-        sys.exit(_fail(f"error: {error}"))
-    except click.exceptions.Abort:
-        sys.exit(_fail("interrupted; what was finished is kept, the same command goes on from there", 130))
-    except KeyboardInterrupt:
-        sys.exit(_fail("interrupted; what was finished is kept, the same command goes on from there", 130))
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    sys.exit(code if isinstance(code, int) else 0)
+        _say(f"error: {error}")
+        sys.exit(1)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            _say("interrupted; what was finished is kept, the same command goes on from there")
+        raise
 
 
-def _fail(text: str, code: int = 1) -> int:
+class _Lines(logging.Handler):
+    """What the library has to say to a person, a line each on stderr."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _say(record.getMessage())
+
+
+def _say(text: str) -> None:
     # control characters from file headers must not reach the terminal
     clean = "".join(c for c in text if c.isprintable() or c == "\n")
-    print(f"hml: {clean}", file=sys.stderr)
-    return code
+    print(f"hml: {clean}", file=sys.stderr, flush=True)

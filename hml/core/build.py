@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -27,6 +28,8 @@ from hml.core.render import half_width
 from hml.core.space import Floats, Node
 from hml.core.spectrum import Spectrum
 from hml.core.store import SCHEMA, digest, read_arrays, write_arrays
+
+log = logging.getLogger(__name__)
 
 ADVICE = "find.prominence may be too high, or the grid too coarse to have lines"
 
@@ -70,7 +73,8 @@ def find_generator(parts: Parts, plan: Plan) -> Generator | None:
     shelf = Shelf.of(parts, plan)
     try:
         return Generator.load(shelf.generator, parts.context.device) if shelf.generator.exists() else None
-    except ArtefactError:
+    except ArtefactError as error:
+        log.warning("%s; making it again", error)
         return None
 
 
@@ -214,5 +218,6 @@ def _read_clone(path: Path, names: Sequence[str]) -> NodeClone | None:
             arrays["centre"], arrays["params"], tuple(header["names"]), arrays["found"], header["rms"], header["meta"]
         )
         return NodeClone(clone, arrays["continuum"], header["error"])
-    except (ArtefactError, KeyError):
+    except (ArtefactError, KeyError) as error:
+        log.warning("%s; making it again", error)
         return None

@@ -112,6 +112,13 @@ class SpectrumObjective(Objective):
         line_pixels = sum(float((o.generator.span / o.step).sum()) for o in self.orders)
         self.at_once = max(1, int(AT_ONCE / max(line_pixels, 1.0)))
 
+    @property
+    def noise(self) -> float:
+        """Median error of a pixel over the mean flux; 0 where no errors are used."""
+        if self.metric != "chi2":
+            return 0.0
+        return float(np.median([float((1 / o.weight).median() / o.data.abs().mean()) for o in self.orders]))
+
     def _residuals(self, points: Tensor) -> Tensor:
         """Weighted residuals `[B, N]` at points `[B, P]`."""
         labels = self.search.columns(points, self.labels)

@@ -111,12 +111,12 @@ def draw_target(
 
 
 def _off_node(grid: GridSource, rng: np.random.Generator) -> dict[str, float]:
-    """Labels drawn uniformly, half a grid step from every edge at least where the axis allows it."""
+    """Labels drawn uniformly, away from every edge by half a grid step (a quarter where an axis has only two nodes)."""
     labels = {}
     for axis in grid.space.axes:
-        steps = np.diff(axis.nodes)
-        inner = 0.5 * np.array([steps[0], -steps[-1]]) if len(steps) > 1 else np.zeros(2)
-        labels[axis.name] = float(rng.uniform(axis.lower + inner[0], axis.upper + inner[1]))
+        steps = np.diff(axis.nodes) if len(axis.nodes) > 1 else np.zeros(1)
+        share = 0.5 if len(steps) > 1 else 0.25
+        labels[axis.name] = float(rng.uniform(axis.lower + share * steps[0], axis.upper - share * steps[-1]))
     return labels
 
 

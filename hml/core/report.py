@@ -17,6 +17,7 @@ from hml.core.config import RunConfig, dump_config
 from hml.core.errors import ArtefactError
 from hml.core.generator import Generator
 from hml.core.infer import Inference
+from hml.core.interfaces import Status
 from hml.core.observe import Target
 from hml.core.paths import data_home
 from hml.core.result import Measured, RunResult
@@ -66,8 +67,8 @@ def collect(
         objective=search.value,
         metric=found.objective.metric,
         status=search.status.name.lower(),
-        message=search.message or search.status.value,
-        notes=tuple(found.objective.notes),
+        message=search.message or ("" if search.status is Status.CONVERGED else search.status.value),
+        notes=(*found.objective.notes, *_doubts(generator, found.objective.noise)),
         target=target.story,
         counts={
             "nodes": len(generator.header["nodes"]),
@@ -86,6 +87,17 @@ def collect(
         folder=str(folder),
         config=data,
     )
+
+
+def _doubts(generator: Generator, noise: float) -> list[str]:
+    """What the quoted errors leave out."""
+    fidelity = float(np.median(generator.header["clone_rms"]))
+    if fidelity < 0.2 * noise:
+        return []
+    return [
+        f"the clones reproduce their nodes to {fidelity:.1e} of the continuum (noise of the data: {noise:.1e}); "
+        "the errors do not include that"
+    ]
 
 
 def write_run(

@@ -35,6 +35,9 @@ class GpConfig(ComponentConfig):
         0.01, ge=0, description="converged if the last third of guided points lowered the best value by less than this "
         "fraction of it"
     )
+    polish: bool = Field(
+        True, description="end with a descent (L-BFGS-B) from the best point, where the objective has gradients"
+    )
 
 
 class DifferentialEvolutionConfig(ComponentConfig):

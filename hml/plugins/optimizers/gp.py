@@ -16,10 +16,13 @@ from skopt.utils import cook_estimator
 
 from hml import Objective, Optimizer, OptimizeResult, Space, Status, Step
 from hml.plugins.optimizers import GpConfig
+from hml.plugins.optimizers.descent import descend, verdict
 from hml.plugins.optimizers.search import Search
 
 Floats = NDArray[np.float64]
 _minimize: Any = optimize.minimize
+
+POLISH_STEPS, POLISH_TOLERANCE = 50, 1e-7
 
 
 class GaussianProcess(Optimizer):
@@ -44,8 +47,11 @@ class GaussianProcess(Optimizer):
         if not np.isfinite(values).any():
             return search.result(Status.FAILED)
         seed = int(rng.integers(2**31 - 1))
-        caught = self._guide(search, unit, values, seed)
-        return search.result(self._verdict(search), meta={"warnings": caught})
+        meta = {"warnings": self._guide(search, unit, values, seed)}
+        status = self._verdict(search)
+        if self.config.polish and objective.differentiable:
+            status = verdict(descend(search, search.unit(search.best[0]), POLISH_STEPS, POLISH_TOLERANCE))
+        return search.result(status, meta=meta)
 
     def _guide(self, search: Search, unit: Floats, values: Floats, seed: int) -> int:
         """Evaluate the guided points; returns how many warnings of the libraries were held back."""

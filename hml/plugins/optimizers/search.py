@@ -47,6 +47,10 @@ class Search:
         labels[..., self.free] += unit * self.width
         return np.clip(labels, self.lower, self.upper)
 
+    def unit(self, point: Floats) -> Floats:
+        """Labels `[P]` → unit coordinates `[F]`."""
+        return np.asarray((point - self.lower)[self.free] / self.width)
+
     def ask(self, unit: Floats) -> Floats:
         """Values `[B]` at `[B, F]` in one batch; infinite where the objective is not finite."""
         points = self.point(np.asarray(unit, dtype=np.float64))
@@ -95,7 +99,7 @@ class Search:
         )
 
     def _at_edge(self, point: Floats) -> bool:
-        unit = (point - self.lower)[self.free] / self.width
+        unit = self.unit(point)
         return bool((np.minimum(unit, 1.0 - unit) <= self.at_edge).any())
 
     def only_point(self) -> OptimizeResult:
