@@ -8,6 +8,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "hml.core.blase": ["read_blase", "write_blase"],
     "hml.core.components": ["Applies", "BuildContext", "Component", "ComponentConfig", "Progress", "quiet"],
     "hml.core.config": [
         "Chosen", "GridConfig", "PreprocessorSlot", "RunConfig", "default_slot", "default_steps", "dump_config",
@@ -23,7 +24,7 @@ _HOMES = {
         "OptimizeResult", "Optimizer", "Preprocessor", "Reader", "Status", "Step", "TruthGrid",
     ],
     "hml.core.lines": ["Clone", "FoundLines", "LineTable", "Table"],
-    "hml.core.paths": ["cache_home", "data_home"],
+    "hml.core.paths": ["UserPath", "cache_home", "data_home"],
     "hml.core.pipeline": ["build", "run"],
     "hml.core.registry": ["Registry", "discover", "installed"],
     "hml.core.result": ["Measured", "RunResult"],

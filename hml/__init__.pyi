@@ -1,4 +1,6 @@
 # Written by docs/make_reference.py: the public names for type checkers; __init__.py loads them lazily.
+from hml.core.blase import read_blase as read_blase
+from hml.core.blase import write_blase as write_blase
 from hml.core.components import Applies as Applies
 from hml.core.components import BuildContext as BuildContext
 from hml.core.components import Component as Component
@@ -41,6 +43,7 @@ from hml.core.lines import Clone as Clone
 from hml.core.lines import FoundLines as FoundLines
 from hml.core.lines import LineTable as LineTable
 from hml.core.lines import Table as Table
+from hml.core.paths import UserPath as UserPath
 from hml.core.paths import cache_home as cache_home
 from hml.core.paths import data_home as data_home
 from hml.core.pipeline import build as build

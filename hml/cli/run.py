@@ -51,10 +51,16 @@ def run(  # one argument per option
 
 
 def clone(
-    config: ConfigFile = None, grid: Grid = None, sets: Sets = None, device: Device = None, json: Json = False
+    config: ConfigFile = None,
+    grid: Grid = None,
+    sets: Sets = None,
+    device: Device = None,
+    json: Json = False,
+    blase: Annotated[Path | None, typer.Option("--blase", help="Folder to write them to as blase's .pt files.")] = None,
 ) -> None:
     """Clone every node of the grid: find its lines and fit them. Resumes where it stopped."""
     from hml.cli.show import show_facts
+    from hml.core.blase import blase_name, write_blase
     from hml.core.build import Shelf, clone_nodes
     from hml.core.parts import Parts, ensure_grid, plan_nodes
 
@@ -63,6 +69,9 @@ def clone(
     plan = plan_nodes(parts)
     shelf = Shelf.of(parts, plan)
     cloned = [c.clone for c in clone_nodes(parts, plan, shelf)]
+    if blase is not None:
+        for node, made in zip(plan.used, cloned, strict=True):
+            write_blase(made, blase / blase_name(plan.space.to_dict(node)))
     rms = sorted(c.rms for c in cloned)
     show_facts(
         "clones",

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hml.core.clone import LIGHT
 from hml.core.config import AssociateConfig
 from hml.core.lines import Clone, LineTable, Table
-from hml.core.space import Floats, Space
+from hml.core.space import LIGHT, Floats, Space
 
 SENTINEL = -1000.0  # the paper's filling of all four parameters where a line is missing
 PAPER_CUT = -100.0  # the paper renders lines with ln a above this

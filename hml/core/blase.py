@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 
 from hml.core.errors import ArtefactError
 from hml.core.lines import Clone
+from hml.core.space import LIGHT
 from hml.core.store import write_bytes
 
 COLUMNS = {"ln_amplitude": "amplitudes", "ln_sigma": "sigma_widths", "ln_gamma": "gamma_widths"}
@@ -29,7 +31,7 @@ def read_blase(path: Path) -> Clone:
     except OSError as error:
         raise ArtefactError(f"{path}: cannot be read ({error.strerror})") from None
     except Exception as error:  # whatever a foreign file makes the unpickler say
-        raise ArtefactError(f"{path}: is not a blase state dict ({str(error).splitlines()[0]})") from None
+        raise ArtefactError(f"{path}: is not a blase state dict ({type(error).__name__})") from None
     return _clone(state, path)
 
 
@@ -43,7 +45,7 @@ def _clone(state: Any, path: Path) -> Clone:
     scalars = {name: float(state.get(name, default)) for name, default in SCALARS.items()}
     found = state["pre_line_centers"].double().numpy() if "pre_line_centers" in state else arrays[0]
     order = np.argsort(found)
-    centre = arrays[0] * (1 + scalars["radial_velocity"] / 299_792.458)
+    centre = arrays[0] * (1 + scalars["radial_velocity"] / LIGHT)
     return Clone(
         centre[order],
         np.stack(arrays[1:], -1)[order],
@@ -60,9 +62,11 @@ def _labels(path: Path) -> dict[str, float]:
     return dict(zip(("teff", "logg", "feh"), map(float, match.groups()), strict=True)) if match else {}
 
 
-def blase_name(teff: float, logg: float, feh: float) -> str:
-    """The file name blase gives a clone."""
-    return f"T{teff:.0f}G{logg:g}Z{feh:g}.pt"
+def blase_name(labels: Mapping[str, float]) -> str:
+    """The file name blase gives a clone; ArtefactError for labels that it has no place for."""
+    if set(labels) != {"teff", "logg", "feh"}:
+        raise ArtefactError(f"blase names its clones by teff, logg and feh; this grid has {', '.join(labels)}")
+    return f"T{labels['teff']:.0f}G{labels['logg']:.1f}Z{labels['feh']:.1f}.pt"
 
 
 def write_blase(clone: Clone, path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +17,8 @@ import numpy as np
 import torch
 
 from hml.core.associate import associate
-from hml.core.clone import Start, clone_spectrum
+from hml.core.blase import blase_name, read_blase
+from hml.core.clone import OnStep, Start, clone_rms, clone_spectrum
 from hml.core.config import CloneConfig
 from hml.core.continuum import bands_of, compress
 from hml.core.errors import ArtefactError, GridError
@@ -87,7 +90,7 @@ def make_generator(parts: Parts, plan: Plan) -> Generator:
     nodes = np.array(plan.used)
     continuum = Table(plan.space, nodes, np.stack([c.continuum for c in cloned])[..., None], ("ln_continuum",))
     header = {
-        "grid": {"name": parts.config.grid.name, "fingerprint": parts.grid.fingerprint()},
+        "grid": {"fingerprint": parts.grid.fingerprint(), **parts.config.grid.to_data()},
         "unit": sample.unit,
         "resolving_power": parts.grid.resolving_power,
         "continuum_bands": bands_of(sample),
@@ -110,15 +113,26 @@ def make_generator(parts: Parts, plan: Plan) -> Generator:
 def clone_nodes(parts: Parts, plan: Plan, shelf: Shelf) -> list[NodeClone]:
     """A clone of every used node: read where it was stored before, else fitted and stored at once."""
 
-    def work(node: Node) -> NodeClone:
+    def work(node: Node, on_step: OnStep) -> NodeClone:
         spectrum = parts.prepared(node)
+        if parts.config.clone.from_blase is not None:
+            return _imported(parts, spectrum, node, parts.config.clone.from_blase)
         found = find_lines(spectrum, parts.config.find)
         if len(found) == 0:
             raise GridError(f"{spectrum.name}: no lines found; {ADVICE}")
-        return _cloned(parts, spectrum, Start.from_found(found, parts.profile), parts.config.clone, len(found))
+        start = Start.from_found(found, parts.profile)
+        return _cloned(parts, spectrum, start, parts.config.clone, len(found), on_step)
 
     paths = [shelf.clone(node, plan.space.names) for node in plan.used]
     return _each_node(parts, "cloning", plan.used, paths, work, {})
+
+
+def _imported(parts: Parts, spectrum: Spectrum, node: Node, folder: Path) -> NodeClone:
+    """A clone that blase made, with its rms on this node's spectrum."""
+    clone = read_blase(folder / blase_name(parts.grid.space.to_dict(node)))
+    rms = clone_rms(spectrum, clone, parts.profile, parts.config.clone)
+    continuum, error = compress(spectrum)
+    return NodeClone(replace(clone, rms=rms, meta={**clone.meta, "found": len(clone)}), continuum, error)
 
 
 def _line_table(parts: Parts, plan: Plan, shelf: Shelf, cloned: list[NodeClone]) -> tuple[LineTable, list[NodeClone]]:
@@ -129,25 +143,28 @@ def _line_table(parts: Parts, plan: Plan, shelf: Shelf, cloned: list[NodeClone])
         return lines, cloned
     recipe = parts.config.clone.model_copy(update={"steps": config.refit})
 
-    def work(index_node: tuple[int, Node]) -> NodeClone:
+    def work(index_node: tuple[int, Node], on_step: OnStep) -> NodeClone:
         index, node = index_node
         values = lines.table.values[index]
         width = 2 * half_width(parts.profile, torch.as_tensor(values[:, 1:])).numpy()
         start = Start(lines.reference + values[:, 0], values[:, 1:], width)
-        return _cloned(parts, parts.prepared(node), start, recipe, len(cloned[index].clone))
+        return _cloned(parts, parts.prepared(node), start, recipe, len(cloned[index].clone), on_step)
 
     key = digest(config.model_dump(mode="json"), plan.used)[:12]
     folder = shelf.clones.with_name(f"{shelf.clones.name.replace('clones', 'refits')}-{key}")
     paths = [folder / shelf.clone(node, plan.space.names).name for node in plan.used]
-    refitted = _each_node(parts, "refitting", list(enumerate(plan.used)), paths, work, {"tracks": len(lines)})
+    made_from = {"table": hashlib.sha256(lines.table.values.tobytes()).hexdigest()}
+    refitted = _each_node(parts, "refitting", list(enumerate(plan.used)), paths, work, made_from)
     centre = np.stack([c.clone.centre for c in refitted])
     params = np.stack([c.clone.params for c in refitted])
     values = np.concatenate([(centre - lines.reference)[..., None], params], -1)
     return replace(lines, table=replace(lines.table, values=values)), refitted
 
 
-def _cloned(parts: Parts, spectrum: Spectrum, start: Start, recipe: CloneConfig, found: int) -> NodeClone:
-    clone = clone_spectrum(spectrum, start, parts.profile, recipe, parts.context.device)
+def _cloned(
+    parts: Parts, spectrum: Spectrum, start: Start, recipe: CloneConfig, found: int, on_step: OnStep
+) -> NodeClone:
+    clone = clone_spectrum(spectrum, start, parts.profile, recipe, parts.context.device, on_step)
     continuum, error = compress(spectrum)
     return NodeClone(replace(clone, meta={**clone.meta, "found": found}), continuum, error)
 
@@ -157,19 +174,22 @@ def _each_node(
     task: str,
     items: Sequence[Any],
     paths: Sequence[Path],
-    work: Callable[[Any], NodeClone],
-    header: Mapping[str, Any],
+    work: Callable[[Any, OnStep], NodeClone],
+    made_from: Mapping[str, str],
 ) -> list[NodeClone]:
-    """`work(item)` for every item whose file is not there yet, several at a time; each result is stored when it is
-    made, so that nothing done is lost."""
-    done = {
-        i: stored for i, path in enumerate(paths) if (stored := _read_clone(path, parts.profile.params)) is not None
-    }
+    """`work(item, on_step)` for every item whose file is not there yet, several at a time; each result is stored when
+    it is made, so that nothing done is lost. `made_from` tells what all of them are made from."""
+    done = {i: stored for i, path in enumerate(paths) if (stored := _read_clone(path, made_from)) is not None}
     todo = [i for i in range(len(items)) if i not in done]
+    stopped = threading.Event()
+
+    def on_step(step: int, loss: float) -> None:
+        if stopped.is_set():  # a fit may take minutes; nobody waits that long after Ctrl-C
+            raise CancelledError
 
     def one(i: int) -> tuple[int, NodeClone]:
-        made = work(items[i])
-        _write_clone(paths[i], made, header)
+        made = work(items[i], on_step)
+        _write_clone(paths[i], made, made_from)
         return i, made
 
     with parts.context.progress(task, total=len(items), unit="nodes") as advance, _workers(parts, len(todo)) as pool:
@@ -181,6 +201,7 @@ def _each_node(
                 done[i] = made
                 advance(1)
         except BaseException:
+            stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return [done[i] for i in range(len(items))]
@@ -199,20 +220,21 @@ def _workers(parts: Parts, jobs: int) -> Iterator[ThreadPoolExecutor]:
         torch.set_num_threads(before)
 
 
-def _write_clone(path: Path, made: NodeClone, header: Mapping[str, Any]) -> None:
+def _write_clone(path: Path, made: NodeClone, made_from: Mapping[str, str]) -> None:
     clone = made.clone
     arrays = {"centre": clone.centre, "params": clone.params, "found": clone.found, "continuum": made.continuum}
-    meta = {**clone.meta, **header}
-    write_arrays(path, "clone", arrays, {"names": clone.names, "rms": clone.rms, "meta": meta, "error": made.error})
+    facts = {"names": clone.names, "rms": clone.rms, "meta": clone.meta, "error": made.error, "made_from": made_from}
+    write_arrays(path, "clone", arrays, facts)
 
 
-def _read_clone(path: Path, names: Sequence[str]) -> NodeClone | None:
-    """The stored clone, or None if it is not there or cannot be used (it is then made again)."""
+def _read_clone(path: Path, made_from: Mapping[str, str]) -> NodeClone | None:
+    """The stored clone, or None if it is not there, was made from something else or is damaged (then it is made
+    again)."""
     if not path.exists():
         return None
     try:
         arrays, header = read_arrays(path, "clone")
-        if tuple(header["names"]) != tuple(names):
+        if header["made_from"] != made_from:
             return None
         clone = Clone(
             arrays["centre"], arrays["params"], tuple(header["names"]), arrays["found"], header["rms"], header["meta"]

@@ -14,10 +14,11 @@ from hml.core.errors import GridError
 from hml.core.interfaces import LineProfile
 from hml.core.lines import Clone, FoundLines
 from hml.core.render import Layout, lay_out, reach, render
-from hml.core.space import Floats
+from hml.core.space import LIGHT, Floats
 from hml.core.spectrum import Spectrum
 
-LIGHT = 299_792.458  # km/s
+OnStep = Callable[[int, float], None]
+
 RELAY = 20  # steps after which windows are laid out anew: lines grow while they are fitted
 
 
@@ -40,13 +41,20 @@ def clone_spectrum(
     profile: LineProfile,
     config: CloneConfig,
     device: str = "cpu",
-    on_step: Callable[[int, float], None] = lambda step, loss: None,
+    on_step: OnStep = lambda step, loss: None,
 ) -> Clone:
-    """The lines that reproduce a normalised spectrum (mean squared error, Adam with amsgrad)."""
+    """The lines that reproduce a normalised spectrum (mean squared error, Adam with amsgrad). `on_step` is told every
+    step and its loss; what it raises ends the fit."""
     fit = _Fit(spectrum, start, profile, config, device)
     for step in range(config.steps):
         on_step(step, fit.step())
     return fit.result()
+
+
+def clone_rms(spectrum: Spectrum, clone: Clone, profile: LineProfile, config: CloneConfig) -> float:
+    """Root mean square difference of a clone, rendered, from a normalised spectrum, over the pixels that are fitted."""
+    start = Start(clone.centre, clone.params, np.ones(len(clone)))
+    return _Fit(spectrum, start, profile, config, "cpu").result().rms
 
 
 class _Fit:

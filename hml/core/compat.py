@@ -21,6 +21,11 @@ def check_config(config: RunConfig, registry: Registry | None = None) -> None:
                 f"{_names(registry, 'preprocessors', lambda c: not c.traits.get('needs_labels'))}. "
                 "objective.continuum_degree fits the continuum with the labels"
             )
+    if config.clone.from_blase and (config.clone.composition != "product" or config.associate.method != "paper"):
+        raise ConfigError(
+            "clone.from_blase: blase's lines combine as a product and are matched by the paper's method; set "
+            "clone.composition=product and associate.method=paper, as configs/paper.yaml does"
+        )
     if config.grid.trait("ragged") and config.interpolator.trait("requires_rectilinear"):
         raise ConfigError(_ragged(config, registry, f"grid {config.grid.name!r} is ragged"))
     if config.optimizer.trait("needs_gradient") and not config.interpolator.trait("differentiable", True):

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError, core_schema
 
 from hml.core.components import BuildContext, Component, ComponentConfig
 from hml.core.errors import ConfigError, PluginError
+from hml.core.paths import UserPath
 from hml.core.registry import Registry, installed
 from hml.core.selection import Selection
 
@@ -140,6 +141,11 @@ class CloneConfig(ComponentConfig):
     window: int | None = Field(None, ge=3, description="pixels in all around each centre; null: per line, by tolerance")
     tolerance: float = Field(3e-5, gt=0, lt=0.1, description="a line's wing is cut where it falls below this")
     edge: float = Field(0.0, ge=0, description="pixels closer than this to the ends of the band are not fitted, Å")
+    from_blase: UserPath | None = Field(
+        None,
+        description="folder of blase's own clones (T5800G4.5Z-0.5.pt), taken instead of a fit; needs composition "
+        "product, profile {name: pseudo_voigt, widths: separate} and associate.method paper",
+    )
 
 
 class AssociateConfig(ComponentConfig):
@@ -162,7 +168,7 @@ class GeneratorConfig(ComponentConfig):
 class SpectrumConfig(ComponentConfig):
     """The observed spectrum. Without a path a truth is drawn from the grid, see `truth`."""
 
-    path: Path | None = Field(None, description="file to measure")
+    path: UserPath | None = Field(None, description="file to measure")
     reader: ReaderSlot | None = Field(None, description="null: the first reader that knows the file")
     preprocess: tuple[PreprocessorSlot, ...] = default_steps()
     wavelength: tuple[float, float] | None = Field(None, description="part to use, vacuum Å [low, high]")
@@ -204,7 +210,7 @@ class ObjectiveConfig(ComponentConfig):
 class RuntimeConfig(ComponentConfig):
     """How the work is done."""
 
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    device: str = Field("auto", description="auto (a GPU where there is one), cpu, cuda, cuda:1")
     seed: int = Field(0, ge=0, description="of everything random")
     workers: int | None = Field(None, ge=1, description="nodes cloned side by side; null: one a core")
 

@@ -18,11 +18,13 @@ from hml.core.errors import ArtefactError, LabelError
 from hml.core.interfaces import LineProfile, Manifold
 from hml.core.lines import LineTable, Table
 from hml.core.render import Composition, lay_out, reach, render
-from hml.core.space import Floats, Space
+from hml.core.space import LIGHT, Floats, Space
 from hml.core.spectrum import Spectrum
 from hml.core.store import read_arrays, write_arrays
 
 KIND = "generator"
+RECIPE = {"find", "profile", "clone", "associate", "interpolator", "generator"}
+"""The sections of a config that a generator is made by (its grid has a place of its own in the header)."""
 
 
 @dataclass(frozen=True)
@@ -107,12 +109,13 @@ class Generator(torch.nn.Module):
         """The same generator for the lines that matter between two wavelengths (Å): what it costs is what it holds."""
         near = (self.reference + self.span >= low) & (self.reference - self.span <= high)
         index = near.nonzero()[:, 0].cpu().numpy()
-        pixels = (self.wavelength >= low) & (self.wavelength <= high)
+        first, last = torch.searchsorted(self.wavelength, torch.tensor([low, high + 1e-9]).to(self.wavelength)).tolist()
+        starts = (self.starts - first).clamp(min=0).unique()
         arrays = {
             "reference": self.reference[near],
             "span": self.span[near],
-            "starts": self.starts,
-            "wavelength": self.wavelength[pixels],
+            "starts": starts[starts < max(last - first, 1)],
+            "wavelength": self.wavelength[first:last],
         }
         return Generator(self.space, self.manifold.subset(index), self.continuum, self.profile, arrays, self.header)
 
@@ -159,12 +162,11 @@ class Generator(torch.nn.Module):
         with torch.no_grad():
             flux = part(point)[0].double().cpu().numpy()
         wavelength = part.wavelength.cpu().numpy()
-        starts = [int(np.searchsorted(wavelength, x)) for x in self.wavelength[self.starts].cpu().numpy()]
         meta = {"labels": self.space.to_dict(point[0].cpu().numpy()), "grid": self.header["grid"]["name"]}
         spectrum = Spectrum(
             wavelength,
             flux,
-            starts=tuple(sorted({0, *(s for s in starts if 0 < s < len(wavelength))})),
+            starts=tuple(part.starts.tolist()),
             meta=meta,
             unit=self.header["unit"],
             divided=self._divided(point, wavelength),
@@ -234,7 +236,7 @@ def build_generator(
         "composition": config.clone.composition,
         "window": config.generator.window,
         "cut": float(lines.cut) if np.isfinite(lines.cut) else None,
-        "config": config.model_dump(mode="json"),
+        "config": config.model_dump(mode="json", include=RECIPE),
     }
     made = Generator(
         lines.table.space, interpolator.fit(lines.table), interpolator.fit(continuum), profile, arrays, full
@@ -260,5 +262,5 @@ def _filled(module: Manifold, tensors: Mapping[str, Tensor], prefix: str) -> Man
 
 def doppler(velocity: Tensor) -> Tensor:
     """λ_observed / λ_rest for a radial velocity (km/s, positive for recession), special relativity."""
-    beta = velocity.to(torch.float64) / 299_792.458
+    beta = velocity.to(torch.float64) / LIGHT
     return torch.sqrt((1 + beta) / (1 - beta))

@@ -90,7 +90,7 @@ class SpectrumObjective(Objective):
     def __init__(self, generator: Generator, orders: Sequence[Spectrum], search: Parameters, config: ObjectiveConfig):
         self.search, self.space, self.config = search, search.space, config
         self.differentiable = generator.manifold.differentiable
-        self.labels = generator.space.names
+        self.labels, self.device = generator.space.names, generator.reference.device
         self.notes: list[str] = []
         weighted = config.metric == "chi2" and all(order.error is not None for order in orders)
         if config.metric == "chi2" and not weighted:
@@ -125,32 +125,35 @@ class SpectrumObjective(Objective):
         extra = {name: self.search.columns(points, [name])[:, 0] for name in EXTRINSICS if self.search.has(name)}
         return torch.cat([order.residuals(labels, extra) for order in self.orders], -1)
 
+    def _tensor(self, points: Floats) -> Tensor:
+        return torch.as_tensor(points, dtype=torch.float64, device=self.device)
+
     def _value(self, residuals: Tensor) -> Tensor:
         mean = (residuals**2).mean(-1)
         return mean if self.metric == "chi2" else mean.sqrt()
 
     def values(self, points: Floats) -> Floats:
-        tensor = torch.as_tensor(np.atleast_2d(points), dtype=torch.float64)
+        tensor = self._tensor(np.atleast_2d(points))
         with torch.no_grad():
             parts = torch.split(tensor, self.at_once)
             return np.asarray(torch.cat([self._value(self._residuals(part)) for part in parts]).cpu())
 
     def value_and_gradient(self, point: Floats) -> tuple[float, Floats]:
-        tensor = torch.as_tensor(point, dtype=torch.float64)[None].requires_grad_()
+        tensor = self._tensor(point)[None].requires_grad_()
         value = self._value(self._residuals(tensor))[0]
         (gradient,) = torch.autograd.grad(value, tensor)
         return float(value.detach()), gradient[0].cpu().numpy()
 
     def residuals(self, point: Floats) -> Floats:
         with torch.no_grad():
-            return self._residuals(torch.as_tensor(point, dtype=torch.float64)[None])[0].cpu().numpy()
+            return np.asarray(self._residuals(self._tensor(point)[None])[0].cpu())
 
     def jacobian(self, point: Floats) -> Floats:
         if not self.differentiable:
             return self._differences(point)
-        tensor = torch.as_tensor(point, dtype=torch.float64).expand(len(point), -1)
+        tensor = self._tensor(point).expand(len(point), -1)
         with torch.no_grad(), forward_ad.dual_level():
-            directions = torch.eye(len(point), dtype=torch.float64)
+            directions = torch.eye(len(point)).to(tensor)
             dual = forward_ad.make_dual(tensor.clone(), directions)  # type: ignore[no-untyped-call]
             tangent = forward_ad.unpack_dual(self._residuals(dual)).tangent  # type: ignore[no-untyped-call]
         return np.asarray(tangent.T.cpu())
@@ -166,7 +169,7 @@ class SpectrumObjective(Objective):
 
     def model(self, point: Floats) -> list[tuple[Spectrum, Floats]]:
         """For each order the pixels that were used and the best model (continuum included) on them."""
-        tensor = torch.as_tensor(point, dtype=torch.float64)[None]
+        tensor = self._tensor(point)[None]
         labels = self.search.columns(tensor, self.labels)
         extra = {name: self.search.columns(tensor, [name])[:, 0] for name in EXTRINSICS if self.search.has(name)}
         with torch.no_grad():

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from hml.core.clone import LIGHT
 from hml.core.components import BuildContext
 from hml.core.config import RunConfig, TruthConfig
 from hml.core.errors import LabelError, SpectrumError
 from hml.core.interfaces import GridSource, Preprocessor, Reader, TruthGrid
 from hml.core.registry import installed
-from hml.core.space import Floats, Node, Space
+from hml.core.space import LIGHT, Floats, Node, Space
 from hml.core.spectrum import Spectrum
 
 

@@ -70,7 +70,7 @@ def run_protocol(config: RunConfig, *, output: Path | None = None, progress: Pro
             box = {"teff": Selection(around=truth["teff"], half_width=HALF_WIDTH)} if "teff" in truth else {}
             start = time.perf_counter()
             target = Target([parts.prepared(node)], "node spectrum", truth)
-            found = infer(generator, target, parts.optimizer, config.model_copy(update={"box": box}))
+            found = infer(generator, target, parts.optimizer, config.model_copy(update={"box": {**config.box, **box}}))
             stars.append(Star(truth, found.values, time.perf_counter() - start))
             boxes.append(_guesses(plan.space.axes, node, box))
             advance(1)

@@ -16,6 +16,9 @@ Floats = NDArray[np.float64]
 Node = tuple[float, ...]
 """A point of the grid: label values in the order of the space's axes."""
 
+LIGHT = 299_792.458
+"""Speed of light, km/s."""
+
 UNITS = {"teff": "K", "logg": "dex", "feh": "dex", "alpha": "dex", "rv": "km/s"}
 
 

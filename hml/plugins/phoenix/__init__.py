@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from hml import Applies, BuildContext, Component, GridConfig, Selection, hookimpl
+from hml import Applies, BuildContext, Component, GridConfig, Selection, UserPath, hookimpl
 from hml.plugins.phoenix.names import AXES, TEFF
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ class PhoenixConfig(GridConfig):
     wavelength: tuple[float, float] | None = Field(
         HPF, description="band to use, vacuum Å [low, high]; null is [8038, 12849], that of HPF"
     )
-    path: Path | None = Field(
+    path: UserPath | None = Field(
         None, description="folder with the library's HiResFITS tree, only read; null: the cache, which can be fetched"
     )
     teff: Selection = Field(Selection(lower=TEFF[0], upper=TEFF[-1]), description="effective temperatures, K")

@@ -43,7 +43,7 @@ class Survey:
 
 def survey(config: PhoenixConfig, cache: Path) -> Survey:
     """What the folder `config.path`, or the cache, holds of the wanted spectra. GridError if the folder has none."""
-    path = cache if config.path is None else config.path.expanduser()
+    path = cache if config.path is None else config.path
     with readable(path):
         return _survey_cache(config, cache) if config.path is None else _survey_folder(config, path)
 

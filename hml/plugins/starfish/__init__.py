@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from hml import BuildContext, Component, GridConfig, GridError, PreprocessorSlot, Selection, default_steps, hookimpl
+from hml import (
+    BuildContext,
+    Component,
+    GridConfig,
+    GridError,
+    PreprocessorSlot,
+    Selection,
+    UserPath,
+    default_steps,
+    hookimpl,
+)
 
 if TYPE_CHECKING:
     from hml import GridSource
@@ -17,7 +26,7 @@ if TYPE_CHECKING:
 class StarfishConfig(GridConfig):
     """One library, or one a spectral order in a folder."""
 
-    path: Path = Field(description="a .hdf5 file, or a folder of them, one an order")
+    path: UserPath = Field(description="a .hdf5 file, or a folder of them, one an order")
     orders: tuple[str, ...] | None = Field(
         None, description="files of the folder to use, by name or by the end of it (m110); null: all"
     )

@@ -23,7 +23,7 @@ class StarfishGrid(GridSource):
 
     def __init__(self, config: StarfishConfig) -> None:
         self.config = config
-        files = _chosen(config.path.expanduser(), config.orders)
+        files = _chosen(config.path, config.orders)
         orders = [Library.read(path, config.medium, config.key_name) for path in files]
         if len({order.names for order in orders}) > 1:
             told = "; ".join(f"{order.path.name}: {', '.join(order.names)}" for order in orders)
