@@ -23,7 +23,7 @@ from hml import parse_config
 from hml.core import pipeline
 from hml.core.infer import infer
 from hml.core.parts import Parts, plan_nodes
-from hml.core.report import new_folder
+from hml.core.report import run_folder
 
 
 def main() -> None:
@@ -59,7 +59,8 @@ def main() -> None:
             "rms_held_out": _held_out(made, parts, plan),
         }
         if name == "lines":
-            pipeline.report(config, generator, target, found, pipeline.Clock(), new_folder(options.output))
+            with run_folder(options.output) as folder:
+                pipeline.report(config, generator, target, found, pipeline.Clock(), folder)
     rows["truth"] = dict(target.truth or {})
     rows["build"] = {
         "seconds": build,

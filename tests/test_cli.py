@@ -84,9 +84,9 @@ def test_config_commands(hml, tmp_path):
 
 def test_grid_commands(hml):
     assert {g["name"] for g in json.loads(hml("grid", "list", "--json"))} >= {"phoenix", "synthetic", "starfish_hdf5"}
-    facts = json.loads(hml("grid", "info", "synthetic", "--teff", "5000:5400", "--json"))
+    facts = json.loads(hml("grid", "info", "synthetic", "--teff", "5200:5600", "--json"))
     assert facts["holes"] == 0
-    assert facts["teff"].startswith("5000, 5200, 5400 K")
+    assert facts["teff"].startswith("5200, 5400, 5600 K")
     assert "needs no download" in hml("grid", "fetch", "synthetic")
 
 

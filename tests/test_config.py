@@ -210,7 +210,7 @@ def test_naming_a_grid_replaces_the_whole_slot(file: Path) -> None:
         ("clone.window=null", lambda c: c.clone.window, None),
         ("optimizer.by=5", lambda c: c.optimizer.config.by, 5.0),
         ("optimizer=gp", lambda c: c.optimizer.name, "gp"),
-        ("spectrum.path=star.csv", lambda c: c.spectrum.path, Path("star.csv")),
+        ("spectrum.path=star.csv", lambda c: c.spectrum.path, Path("star.csv").absolute()),
         ("box.teff={around: 5800, half_width: 500}", lambda c: c.box["teff"].bounds, (5300, 6300)),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 import torch
 from toy import BAND, line_values, make
 
-from hml.core.errors import ArtefactError, LabelError
+from hml.core.errors import ArtefactError, LabelError, SpectrumError
 from hml.core.generator import Generator, doppler
 from hml.core.store import SCHEMA, read_arrays, write_arrays
 
@@ -87,8 +87,10 @@ def test_absolute_flux_restores_what_was_divided_out():
 def test_a_window_of_a_spectrum():
     part = make().spectrum(HERE, low=8510, high=8512)
     assert BAND[0] < part.band[0] < part.band[1] <= 8512
-    with pytest.raises(LabelError, match="no pixels"):
-        make().spectrum(HERE, low=9000, high=9001)
+    for low, high in ((9000, 9001), (8499, 8510), (8520, 8510)):
+        with pytest.raises(SpectrumError, match="the generator covers"):
+            make().spectrum(HERE, low=low, high=high)
+    assert make().window_on(8510, 8512).spectrum(HERE).starts == (0,)
 
 
 def test_saved_and_loaded_it_is_the_same(tmp_path):

@@ -103,7 +103,7 @@ def test_resolution_in_quadrature_with_the_grids_own():
 def test_broadening_of_a_gaussian_is_a_wider_gaussian():
     wavelength = np.arange(8500, 8540, 0.05)
     power, narrow = 50_000, 3e-6  # sigma in ln λ
-    broadening = Broadening.of(wavelength, 0.01, power, None, torch.device("cpu"))
+    broadening = Broadening.of(wavelength, 0.01, (power, power), None, torch.device("cpu"))
     x = np.log(broadening.wavelength.numpy() / 8520)
     fine = torch.as_tensor(1 - 0.5 * np.exp(-0.5 * (x / narrow) ** 2))[None]
     wide = np.hypot(narrow, 1 / power / FWHM)

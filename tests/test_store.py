@@ -76,12 +76,13 @@ def test_a_folder_without_the_right_to_write(tmp_path):
     script = (
         "import os, pathlib, sys, hml.core.report, hml.core.store, safetensors.numpy\n"
         "from hml.core.errors import ArtefactError\n"
-        "from hml.core.report import new_folder\n"
+        "from hml.core.report import run_folder\n"
         "os.setuid(65534)\n"
         "try: open(sys.argv[1] + '/probe', 'w')\n"
         "except PermissionError: pass\n"
         "else: sys.exit('a plain write works here, so this test would prove nothing')\n"
-        "try: new_folder(pathlib.Path(sys.argv[1]))\n"
+        "try:\n"
+        "    with run_folder(pathlib.Path(sys.argv[1])): pass\n"
         "except ArtefactError as error: print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=False)

@@ -163,10 +163,14 @@ def infer(
 
 def _labels(text: str) -> dict[str, float]:
     try:
-        pairs = [item.split("=") for item in text.split(",")]
-        return {name.strip(): float(value) for name, value in pairs}
+        pairs = [(name.strip(), float(value)) for name, value in (item.split("=") for item in text.split(","))]
+        if len(dict(pairs)) < len(pairs):
+            raise ValueError
+        return dict(pairs)
     except ValueError:
-        raise LabelError(f"--labels {text}: expected name=number pairs such as teff=5772,logg=4.44,feh=0") from None
+        raise LabelError(
+            f"--labels {text}: expected name=number pairs, each name once, such as teff=5772,logg=4.44,feh=0"
+        ) from None
 
 
 def _range(text: str | None) -> tuple[float | None, float | None]:

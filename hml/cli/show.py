@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,9 @@ def console() -> Console:
 
 
 def print_json(data: Any) -> None:
-    print(json_module.dumps(data, indent=1, ensure_ascii=False, default=str))
+    from hml.core.store import to_json
+
+    print(to_json(data))
 
 
 def table(title: str, columns: list[str], rows: list[list[str]], right: tuple[int, ...] = ()) -> None:
@@ -69,7 +70,7 @@ def show_result(result: RunResult, json: bool) -> None:
     )
     seconds = ", ".join(f"{k} {v:.1f} s" for k, v in result.seconds.items())
     lines = [
-        f"{'reduced chi²' if result.metric == 'chi2' else 'rms'} {result.objective:.4g} over "
+        f"{'χ² per pixel' if result.metric == 'chi2' else 'rms'} {result.objective:.4g} over "
         f"{result.counts['pixels']:,} pixels; "
         f"{result.counts['tracks']:,} lines from {result.counts['nodes']:,} nodes; "
         f"{result.counts['evaluations']:,} spectra rendered",

@@ -61,17 +61,16 @@ def _followed(space: Space, nodes: Floats, clones: Sequence[Clone], tolerance: f
     if they are each other's nearest within `tolerance` km/s."""
     distance = steps_between(space, nodes)
     walk = np.argsort(distance[distance.sum(1).argmin()], kind="stable")
-    centre = np.full((len(clones), sum(map(len, clones))), np.nan)  # [M, tracks so far]
     tracks, rows = 0, [np.empty(0, dtype=np.int64)] * len(clones)
     for i, m in enumerate(walk):
         expected = np.full(tracks, np.nan)
-        for near in walk[:i][np.argsort(distance[m, walk[:i]], kind="stable")][:LOOK_BACK]:
-            expected = np.where(np.isnan(expected), centre[near, :tracks], expected)
+        nearest = walk[:i][np.argsort(distance[m, walk[:i]], kind="stable")][:LOOK_BACK]
+        for near in nearest[::-1]:  # the nearest has the last word
+            expected[rows[near]] = clones[near].centre
         row = _linked(clones[m].centre, expected, tolerance)
         new = row < 0
         row[new] = tracks + np.arange(new.sum())
         tracks += int(new.sum())
-        centre[m, row] = clones[m].centre
         rows[m] = row
     return rows
 

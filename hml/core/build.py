@@ -19,6 +19,7 @@ import torch
 from hml.core.associate import associate
 from hml.core.blase import blase_name, read_blase
 from hml.core.clone import OnStep, Start, clone_rms, clone_spectrum
+from hml.core.compat import check_nodes
 from hml.core.config import CloneConfig
 from hml.core.continuum import bands_of, compress
 from hml.core.errors import ArtefactError, GridError
@@ -27,6 +28,7 @@ from hml.core.generator import Generator, build_generator
 from hml.core.lines import Clone, LineTable, Table
 from hml.core.parts import Parts, Plan
 from hml.core.paths import data_home
+from hml.core.registry import origins
 from hml.core.render import half_width
 from hml.core.space import Floats, Node
 from hml.core.spectrum import Spectrum
@@ -53,13 +55,22 @@ class Shelf:
         grid = parts.grid.fingerprint()
         folder = data_home() / "grids" / f"{config.grid.name}-{grid[:12]}"
         data = config.model_dump(mode="json")
-        recipe = [SCHEMA, grid, data["grid"]["preprocess"], data["find"], data["clone"], data["profile"]]
-        cloned = digest(recipe)
-        key = digest(cloned, data["associate"], data["interpolator"], data["generator"], plan.used)
+        steps = [step.name for step in config.grid.config.preprocess]
+        foreign = origins([("preprocessors", name) for name in steps] + [("profiles", config.profile.name)])
+        recipe = [SCHEMA, grid, data["grid"]["preprocess"], data["find"], data["clone"], data["profile"], foreign]
+        cloned = digest(recipe, _blase_files(config.clone.from_blase))
+        manifold = [data["interpolator"], origins([("interpolators", config.interpolator.name)])]
+        key = digest(cloned, data["associate"], manifold, data["generator"], plan.used)
         return cls(folder, folder / f"clones-{cloned[:12]}", folder / f"generator-{key[:12]}.safetensors", key)
 
     def clone(self, node: Node, space_names: Sequence[str]) -> Path:
         return self.clones / ("_".join(f"{n}{v:+g}" for n, v in zip(space_names, node, strict=True)) + ".safetensors")
+
+
+def _blase_files(folder: Path | None) -> list[tuple[str, int, int]]:
+    """Name, size and time of the clones that are imported."""
+    files = sorted(folder.glob("*.pt")) if folder is not None else []
+    return [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,12 +88,13 @@ def find_generator(parts: Parts, plan: Plan) -> Generator | None:
     try:
         return Generator.load(shelf.generator, parts.context.device) if shelf.generator.exists() else None
     except ArtefactError as error:
-        log.warning("%s; making it again", error)
+        log.warning("stored generator not used, it is made again: %s", error)
         return None
 
 
 def make_generator(parts: Parts, plan: Plan) -> Generator:
     """Build what is missing and store it."""
+    check_nodes(parts.config, plan.space, plan.used)
     shelf = Shelf.of(parts, plan)
     cloned = clone_nodes(parts, plan, shelf)
     lines, cloned = _line_table(parts, plan, shelf, cloned)
@@ -158,7 +170,8 @@ def _line_table(parts: Parts, plan: Plan, shelf: Shelf, cloned: list[NodeClone])
     centre = np.stack([c.clone.centre for c in refitted])
     params = np.stack([c.clone.params for c in refitted])
     values = np.concatenate([(centre - lines.reference)[..., None], params], -1)
-    return replace(lines, table=replace(lines.table, values=values)), refitted
+    fitted = np.ones_like(lines.present)  # every track at every node now
+    return replace(lines, table=replace(lines.table, values=values), present=fitted), refitted
 
 
 def _cloned(
@@ -181,6 +194,8 @@ def _each_node(
     it is made, so that nothing done is lost. `made_from` tells what all of them are made from."""
     done = {i: stored for i, path in enumerate(paths) if (stored := _read_clone(path, made_from)) is not None}
     todo = [i for i in range(len(items)) if i not in done]
+    if spoilt := [paths[i] for i in todo if paths[i].exists()]:
+        log.warning("%d stored clones cannot be used and are made again, such as %s", len(spoilt), spoilt[0])
     stopped = threading.Event()
 
     def on_step(step: int, loss: float) -> None:
@@ -241,5 +256,5 @@ def _read_clone(path: Path, made_from: Mapping[str, str]) -> NodeClone | None:
         )
         return NodeClone(clone, arrays["continuum"], header["error"])
     except (ArtefactError, KeyError) as error:
-        log.warning("%s; making it again", error)
+        log.debug("%s", error)
         return None

@@ -97,10 +97,13 @@ class _Fit:
         if self.layout is None or (self.config.window is None and self.steps % RELAY == 0):
             self.layout = self._laid_out()
         moved = self._moved() - self.laid_at
-        stretch = 1 - self.velocity[None] / LIGHT if self.config.radial_velocity else None
-        if stretch is not None:
-            # a Doppler shift of all lines: offset·s + centre·(s - 1) with s = λ_rest / λ
-            moved = moved - self.found.to(moved.dtype) * (stretch - 1)
+        stretch = None
+        if self.config.radial_velocity:
+            # a Doppler shift of all lines: offset·s - centre·(1 - s) with s = λ_rest / λ, and 1 - s written out, since
+            # the difference loses its digits in float32
+            shift = self.velocity / LIGHT
+            stretch = (1 - shift)[None]
+            moved = moved + self.found.to(moved.dtype) * shift
         model = render(self.layout, moved[None], self.params[None], self.profile, self.config.composition, stretch)[0]
         return ((model - self.flux)[self.used] ** 2).mean()
 

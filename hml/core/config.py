@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError, ValidationInfo
+from pydantic import (
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError, core_schema
 
 from hml.core.components import BuildContext, Component, ComponentConfig
@@ -105,14 +113,28 @@ def default_steps(*steps: Any) -> Any:
     )
 
 
+def _band(value: Any) -> tuple[float, float]:
+    try:
+        low, high = (float(x) for x in value)
+    except (TypeError, ValueError):
+        raise ValueError(f"expected [low, high] in Å, got {value!r}") from None
+    if not 0 < low < high < float("inf"):
+        raise ValueError(f"expected [low, high] in Å with low below high, got [{low:g}, {high:g}]")
+    return low, high
+
+
+Band = Annotated[tuple[float, float], BeforeValidator(_band)]
+"""A stretch of wavelengths, vacuum Å: `[low, high]`."""
+
+
 class GridConfig(ComponentConfig):
     """Base of every grid's config: what is common to all grids."""
 
     preprocess: tuple[PreprocessorSlot, ...] = default_steps("blackbody", "continuum")
-    wavelength: tuple[float, float] | None = Field(
-        None, description="band to use, vacuum Å [low, high]; null is the grid's default"
-    )
+    wavelength: Band | None = Field(None, description="band to use, vacuum Å [low, high]; null is the grid's default")
 
+
+FASTEST = 30_000.0  # km/s; a tenth of the speed of light is no star's
 
 # --- sections --------------------------------------------------------------------------------------------------
 
@@ -154,7 +176,7 @@ class AssociateConfig(ComponentConfig):
     method: Literal["tracks", "paper"] = Field(
         "tracks", description="tracks: neighbouring nodes linked in velocity; paper: identical pre-fit centres"
     )
-    tolerance: float = Field(3.0, gt=0, description="largest shift between neighbouring nodes, km/s (tracks)")
+    tolerance: float = Field(6.0, gt=0, description="largest shift between neighbouring nodes, km/s (tracks)")
     refit: int = Field(40, ge=0, description="steps of a second fit of every node with all tracks; 0: none (tracks)")
 
 
@@ -171,7 +193,7 @@ class SpectrumConfig(ComponentConfig):
     path: UserPath | None = Field(None, description="file to measure")
     reader: ReaderSlot | None = Field(None, description="null: the first reader that knows the file")
     preprocess: tuple[PreprocessorSlot, ...] = default_steps()
-    wavelength: tuple[float, float] | None = Field(None, description="part to use, vacuum Å [low, high]")
+    wavelength: Band | None = Field(None, description="part to use, vacuum Å [low, high]")
     bad_pixels: Literal["refuse", "mask"] = Field(
         "refuse", description="what to do with non-finite flux or useless errors: stop, or leave those pixels out"
     )
@@ -182,7 +204,7 @@ class TruthConfig(ComponentConfig):
 
     labels: dict[str, float] | None = Field(None, description="its labels; null: drawn by seed, off the nodes")
     snr: float | None = Field(100.0, gt=0, description="signal to noise per pixel; null: no noise")
-    rv: float = Field(0.0, description="radial velocity, km/s")
+    rv: float = Field(0.0, gt=-FASTEST, lt=FASTEST, description="radial velocity, km/s")
     resolving_power: float | None = Field(None, gt=0, description="λ/Δλ it is convolved to; null: that of the grid")
     preprocess: bool = Field(
         False, description="normalise it like the grid's nodes, knowing its labels (the paper's way; no star allows it)"
@@ -205,6 +227,20 @@ class ObjectiveConfig(ComponentConfig):
         None, description="radial velocity, km/s: a number (fixed), [low, high] (free); null: not applied"
     )
     nan_as_one: bool = Field(False, description="a NaN of the generator counts as continuum, as in the paper")
+
+    @field_validator("resolving_power")
+    @classmethod
+    def _resolves(cls, wish: Selection | None) -> Selection | None:
+        if wish is not None and not 0 < wish.bounds[0] <= wish.bounds[1] < float("inf"):
+            raise ValueError("expected a positive number, or [low, high] with low above zero")
+        return wish
+
+    @field_validator("rv")
+    @classmethod
+    def _slow(cls, wish: Selection | None) -> Selection | None:
+        if wish is not None and not -FASTEST < wish.bounds[0] <= wish.bounds[1] < FASTEST:
+            raise ValueError(f"expected km/s between -{FASTEST:,.0f} and {FASTEST:,.0f}")
+        return wish
 
 
 class RuntimeConfig(ComponentConfig):
@@ -268,8 +304,15 @@ def parse_config(raw: Mapping[str, Any], *, source: str = "config", registry: Re
     try:
         return RunConfig.model_validate(raw, context={"registry": registry or installed()})
     except ValidationError as error:
-        problems = [f"{'.'.join(map(str, e['loc'])) or 'top level'}: {e['msg']}" for e in error.errors()]
+        problems = dict.fromkeys(
+            f"{_place(e['loc'])}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
+        )
         raise ConfigError(f"{source}: " + "; ".join(problems)) from None
+
+
+def _place(where: tuple[str | int, ...]) -> str:
+    """A field's place as users write it, without the names of pydantic's own steps."""
+    return ".".join(str(part) for part in where if not str(part).endswith(("]", ")"))) or "top level"
 
 
 def dump_config(config: RunConfig) -> str:

@@ -37,8 +37,11 @@ def _place(path: Path) -> str:
 
 
 def _grids() -> dict[str, str]:
-    """Built artefacts by grid folder."""
-    found = {}
+    """Files that were fetched, and built artefacts, by grid."""
+    found = {
+        f"{folder.name} (fetched)": f"{sum(f.stat().st_size for f in folder.rglob('*') if f.is_file()) / 1e6:.1f} MB"
+        for folder in sorted(cache_home().glob("*/"))
+    }
     for folder in sorted((data_home() / "grids").glob("*")):
         built = len(list(folder.glob("generator-*.safetensors")))
         clones = len(list(folder.glob("clones-*/*.safetensors")))

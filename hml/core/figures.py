@@ -79,7 +79,7 @@ def convergence(found: Inference, truth: Mapping[str, float] | None) -> bytes:
     best = np.fmin.accumulate(np.where(np.isfinite(search.values), search.values, np.inf))
     axes[0, 0].semilogy(count, search.values, ".", color=FAINT, ms=4, label="evaluations")
     axes[0, 0].step(count, best, where="post", color=MODEL, lw=1.2, label="best so far")
-    axes[0, 0].set_ylabel({"chi2": r"reduced $\chi^2$", "rms": "rms"}[found.objective.metric])
+    axes[0, 0].set_ylabel({"chi2": r"$\chi^2$ per pixel", "rms": "rms"}[found.objective.metric])
     axes[0, 0].legend(fontsize=8)
     for i, name in enumerate(names):
         ax = axes[i + 1, 0]

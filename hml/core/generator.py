@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from torch import Tensor
 from hml.core.components import BuildContext
 from hml.core.config import RunConfig, parse_config
 from hml.core.continuum import expand
-from hml.core.errors import ArtefactError, LabelError
+from hml.core.errors import ArtefactError, LabelError, SpectrumError
 from hml.core.interfaces import LineProfile, Manifold
 from hml.core.lines import LineTable, Table
 from hml.core.render import Composition, lay_out, reach, render
@@ -22,7 +23,10 @@ from hml.core.space import LIGHT, Floats, Space
 from hml.core.spectrum import Spectrum
 from hml.core.store import read_arrays, write_arrays
 
+log = logging.getLogger(__name__)
+
 KIND = "generator"
+NOWHERE = 1e9  # Å: the centre of a line that some labels of a batch do not have
 RECIPE = {"find", "profile", "clone", "associate", "interpolator", "generator"}
 """The sections of a config that a generator is made by (its grid has a place of its own in the header)."""
 
@@ -72,6 +76,13 @@ class Generator(torch.nn.Module):
     def band(self) -> tuple[float, float]:
         """First and last wavelength of the grid, vacuum Å."""
         return float(self.wavelength[0]), float(self.wavelength[-1])
+
+    @property
+    def orders(self) -> list[tuple[float, float]]:
+        """The stretches of wavelength that the grid covers without a gap, vacuum Å."""
+        wavelength, step = self.wavelength.cpu().numpy(), float(self.wavelength.diff().median())
+        starts = [s for s in self.starts.tolist() if s > 0 and wavelength[s] - wavelength[s - 1] > 3 * step]
+        return [(float(part[0]), float(part[-1])) for part in np.split(wavelength, starts)]
 
     @property
     def resolving_power(self) -> float | None:
@@ -127,16 +138,20 @@ class Generator(torch.nn.Module):
         dtype: torch.dtype = torch.float32,
     ) -> Tensor:
         """Normalised flux `[B, N]` at `wavelength` `[N]` (increasing vacuum Å inside the band; default the grid's own
-        pixels). `velocity` `[B]` km/s, positive for recession, shifts the lines."""
+        pixels; outside the band there are no lines to render). `velocity` `[B]` km/s, positive for recession, shifts
+        the lines."""
         wavelength = self.wavelength if wavelength is None else wavelength
         lines = self.lines(labels)
         alive = torch.isfinite(lines.params[..., 0])
-        centre = torch.where(alive, lines.centre, torch.full_like(lines.centre, -1e9))
+        some = alive.any(0)
+        if not some.all():
+            lines, alive = Lines(lines.centre[:, some], lines.params[:, some]), alive[:, some]
+        centre = torch.where(alive, lines.centre, torch.full_like(lines.centre, NOWHERE))
         params = torch.where(alive[..., None], lines.params, torch.zeros_like(lines.params))
         factor = torch.ones(len(centre), dtype=torch.float64) if velocity is None else doppler(velocity)
         factor = factor.to(centre.device)
         laid = (centre * factor[:, None]).detach()
-        layout = lay_out(wavelength, laid, self.window or self.span, dtype)
+        layout = lay_out(wavelength, laid, self.window or self.span[some], dtype)
         # seen from the line's own frame a pixel lies λ/d - c = offset/d - (c - laid/d) from the centre
         stretch = 1 / factor
         moved = centre - laid * stretch[:, None]
@@ -155,10 +170,13 @@ class Generator(torch.nn.Module):
         """One spectrum on the grid's pixels, normalised, or in the grid's own flux unit (`absolute`)."""
         point = self.points(labels)
         whole = self.band
-        part = self if low is None and high is None else self.window_on(low or whole[0], high or whole[1])
+        low, high = whole[0] if low is None else low, whole[1] if high is None else high
+        if low < whole[0] or high > whole[1] or low > high:
+            covers = f"{whole[0]:.2f} to {whole[1]:.2f} Å"
+            raise SpectrumError(f"wavelengths {low:g} to {high:g} Å: the generator covers {covers} (vacuum), no more")
+        part = self.window_on(low, high)
         if len(part.wavelength) == 0:
-            covers = f"{whole[0]:.1f}–{whole[1]:.1f} Å"
-            raise LabelError(f"no pixels between {low} and {high} Å; the generator covers {covers}")
+            raise SpectrumError(f"wavelengths {low:g} to {high:g} Å: no pixel lies between them")
         with torch.no_grad():
             flux = part(point)[0].double().cpu().numpy()
         wavelength = part.wavelength.cpu().numpy()
@@ -171,6 +189,9 @@ class Generator(torch.nn.Module):
             unit=self.header["unit"],
             divided=self._divided(point, wavelength),
         )
+        lost = self.header["continuum_error"]
+        if absolute and lost > 1e-3:
+            log.warning("what preprocessing divided out is known to %.1e only; absolute flux is no better", lost)
         return spectrum.restore() if absolute else spectrum
 
     def _divided(self, point: Tensor, wavelength: Floats) -> Floats | None:

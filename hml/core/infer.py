@@ -9,8 +9,9 @@ import numpy as np
 
 from hml.core.components import Progress, quiet
 from hml.core.config import RunConfig
+from hml.core.errors import SpectrumError
 from hml.core.generator import Generator
-from hml.core.interfaces import Optimizer, OptimizeResult, Step
+from hml.core.interfaces import Optimizer, OptimizeResult, Status, Step
 from hml.core.likelihood import SpectrumObjective, parameters
 from hml.core.observe import Target
 from hml.core.space import Floats
@@ -43,6 +44,8 @@ def infer(
             seen = step.evaluations
 
         result = optimizer.minimize(objective, objective.space, rng, on_step)
+    if result.status is Status.FAILED:
+        raise SpectrumError(f"{target.orders[0].name or target.story}: {Status.FAILED.value}")
     covariance = laplace(objective, result.point)
     spread = {} if covariance is None else dict(zip(search.space.names, np.sqrt(np.diag(covariance)), strict=True))
     return Inference(

@@ -30,6 +30,7 @@ class Parameters:
 
     space: Space
     fixed: Mapping[str, float]
+    names: tuple[str, ...]
 
     def columns(self, points: Tensor, names: Sequence[str]) -> Tensor:
         """points `[B, P]` → the named parameters `[B, len(names)]`, free or fixed."""
@@ -44,8 +45,9 @@ class Parameters:
         return name in self.fixed or name in self.space.names
 
     def complete(self, point: Floats) -> dict[str, float]:
-        """Every parameter by name."""
-        return {**self.fixed, **self.space.to_dict(point)}
+        """Every parameter by name, the grid's labels first."""
+        values = {**self.fixed, **self.space.to_dict(point)}
+        return {name: values[name] for name in self.names}
 
 
 def parameters(grid: Space, box: Mapping[str, Selection], config: ObjectiveConfig) -> Parameters:
@@ -65,7 +67,7 @@ def parameters(grid: Space, box: Mapping[str, Selection], config: ObjectiveConfi
             fixed[name] = low
     if not axes:
         raise ConfigError("box: every label is fixed, so there is nothing to search; widen one of them")
-    return Parameters(Space(tuple(axes)), fixed)
+    return Parameters(Space(tuple(axes)), fixed, tuple(ranges))
 
 
 def _in_box(axis: Axis, wish: Selection | None) -> tuple[float, float]:
@@ -109,7 +111,7 @@ class SpectrumObjective(Objective):
                 "the generator has its lines; check wavelengths, medium, mask and the velocity range"
             )
         self.pixels = sum(order.pixels for order in self.orders)
-        line_pixels = sum(float((o.generator.span / o.step).sum()) for o in self.orders)
+        line_pixels = sum(o.line_pixels for o in self.orders)
         self.at_once = max(1, int(AT_ONCE / max(line_pixels, 1.0)))
 
     @property
@@ -117,7 +119,7 @@ class SpectrumObjective(Objective):
         """Median error of a pixel over the mean flux; 0 where no errors are used."""
         if self.metric != "chi2":
             return 0.0
-        return float(np.median([float((1 / o.weight).median() / o.data.abs().mean()) for o in self.orders]))
+        return float(np.median([float((1 / o.weight).median()) for o in self.orders]))
 
     def _residuals(self, points: Tensor) -> Tensor:
         """Weighted residuals `[B, N]` at points `[B, P]`."""
@@ -173,7 +175,7 @@ class SpectrumObjective(Objective):
         labels = self.search.columns(tensor, self.labels)
         extra = {name: self.search.columns(tensor, [name])[:, 0] for name in EXTRINSICS if self.search.has(name)}
         with torch.no_grad():
-            return [(o.spectrum, o.fitted(labels, extra)[0].cpu().numpy()) for o in self.orders]
+            return [(o.spectrum, o.fitted(labels, extra)[0].cpu().numpy() * o.level) for o in self.orders]
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,8 +185,9 @@ class _Order:
     spectrum: Spectrum
     generator: Generator
     wavelength: Tensor  # [N] Å
-    data: Tensor  # [N]
-    weight: Tensor  # [N] 1/error, or 1
+    data: Tensor  # [N] flux over its level
+    weight: Tensor  # [N] level over error, or level: residuals are in errors, or in the unit of the flux
+    level: float  # mean flux
     basis: Tensor | None  # [N, D+1]
     broadening: Broadening | None
     nan_as_one: bool
@@ -193,6 +196,16 @@ class _Order:
     @property
     def pixels(self) -> int:
         return len(self.data)
+
+    @property
+    def line_pixels(self) -> float:
+        """About how many pixels all lines of one spectrum touch."""
+        window = self.generator.window
+        return (
+            float(2 * (self.generator.span / self.step).sum())
+            if window is None
+            else float(len(self.generator) * window)
+        )
 
     @classmethod
     def of(
@@ -205,6 +218,8 @@ class _Order:
         near = generator.window_on(*_margins(low, high, config))
         device = generator.reference.device
         error = spectrum.error if weighted and spectrum.error is not None else np.ones(len(spectrum))
+        # without a free continuum the model has a level of its own
+        level = 1.0 if config.continuum_degree is None else float(np.abs(spectrum.flux).mean())
         x = (2 * spectrum.wavelength - low - high) / max(high - low, 1e-9)
         degree = config.continuum_degree
         step = float(np.median(np.diff(near.wavelength.cpu().numpy()))) if len(near.wavelength) > 1 else 0.02
@@ -212,15 +227,16 @@ class _Order:
             None
             if config.resolving_power is None
             else Broadening.of(
-                spectrum.wavelength, step, config.resolving_power.bounds[0], generator.resolving_power, device
+                spectrum.wavelength, step, config.resolving_power.bounds, generator.resolving_power, device
             )
         )
         return cls(
             spectrum,
             near,
             torch.as_tensor(spectrum.wavelength, device=device),
-            torch.as_tensor(spectrum.flux, device=device),
-            torch.as_tensor(1 / error, device=device),
+            torch.as_tensor(spectrum.flux / level, device=device),
+            torch.as_tensor(level / error, device=device),
+            level,
             None if degree is None else torch.as_tensor(chebyshev.chebvander(x, degree), device=device),
             kernel,
             config.nan_as_one,
@@ -242,14 +258,14 @@ class _Order:
         flux = self.rendered(labels, extra)
         if self.basis is None:
             return flux
-        # columns scaled by the data's level, so that the normal matrix is near unity
-        level = self.data.abs().mean().clamp(min=1e-300)
-        design = flux[:, :, None] * self.basis * self.weight[:, None] * level
+        design = flux[:, :, None] * self.basis * self.weight[:, None]
         normal = design.transpose(1, 2) @ design
         right = design.transpose(1, 2) @ (self.data * self.weight)[:, None]
-        coefficients = torch.linalg.solve(normal, right)
+        # a ridge at rounding level, for pixels too few or too clustered to tell all coefficients
+        ridge = 1e-13 * normal.diagonal(dim1=1, dim2=2).amax(-1)[:, None, None] * torch.eye(normal.shape[-1]).to(normal)
+        coefficients = torch.linalg.solve(normal + ridge, right)
         curve: Tensor = (self.basis @ coefficients)[..., 0]
-        return flux * curve * level
+        return flux * curve
 
     def residuals(self, labels: Tensor, extra: Mapping[str, Tensor]) -> Tensor:
         return (self.fitted(labels, extra) - self.data) * self.weight
@@ -265,10 +281,10 @@ def _margins(low: float, high: float, config: ObjectiveConfig) -> tuple[float, f
 
 def _usable(generator: Generator, order: Spectrum, config: ObjectiveConfig) -> Spectrum | None:
     """The pixels the generator can speak of at every velocity allowed; None if there are none."""
-    low, high = generator.band
     first, last = _margins(1.0, 1.0, config)
-    low, high = low / first, high / last
-    keep = (order.wavelength >= low - 1e-9) & (order.wavelength <= high + 1e-9)
+    keep = np.zeros(len(order), dtype=bool)
+    for low, high in generator.orders:
+        keep |= (order.wavelength >= low / first - 1e-9) & (order.wavelength <= high / last + 1e-9)
     if order.mask is not None:
         keep &= order.mask
     if keep.sum() <= (config.continuum_degree or 0) + 1:

@@ -7,14 +7,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from hml.core.components import BuildContext
 from hml.core.config import RunConfig, TruthConfig
 from hml.core.errors import LabelError, SpectrumError
+from hml.core.generator import doppler
 from hml.core.interfaces import GridSource, Preprocessor, Reader, TruthGrid
 from hml.core.registry import installed
-from hml.core.space import LIGHT, Floats, Node, Space
+from hml.core.resolution import Broadening
+from hml.core.space import Floats, Node, Space
 from hml.core.spectrum import Spectrum
+
+LARGEST = 1e100  # flux beyond this is no measurement in any unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +68,10 @@ def _reader(path: Path, config: RunConfig, context: BuildContext) -> Reader:
 
 def _usable(order: Spectrum, bad: str, path: Path) -> Spectrum:
     """The order with its bad pixels refused or masked."""
-    wrong = ~np.isfinite(order.flux)
+    wrong = ~(np.abs(order.flux) < LARGEST)  # NaN compares false
     what = "flux is not finite"
+    if not (order.flux[~wrong] > 0).any():
+        raise SpectrumError(f"{path}: the order at {order.band[0]:.1f} Å has no positive flux")
     if order.error is not None:
         useless = ~(np.isfinite(order.error) & (order.error > 0))
         if not wrong.any() and useless.any():
@@ -146,13 +153,12 @@ def _seen(spectrum: Spectrum, grid_power: float | None, config: TruthConfig) -> 
 
     parts = [spectrum.take(pixels) for pixels in spectrum.order_slices()]
     shifted = []
-    beta = config.rv / LIGHT
-    factor = np.sqrt((1 + beta) / (1 - beta))
-    margin = abs(factor - 1) + (2.2 / config.resolving_power if config.resolving_power else 0.0)
+    factor = float(doppler(torch.tensor(config.rv)))
+    margin = abs(factor - 1) + (2.5 / config.resolving_power if config.resolving_power else 0.0)
     for order in parts:
         level = float(np.median(order.flux))
         part = order.cut(order.band[0] * (1 + margin), order.band[1] * (1 - margin))
-        spline = CubicSpline(spectrum.wavelength, spectrum.flux / level)
+        spline = CubicSpline(order.wavelength, order.flux / level)
         flux = spline(part.wavelength / factor)
         if config.resolving_power:
             flux = _convolved(spline, part.wavelength, factor, config.resolving_power, grid_power)
@@ -170,12 +176,8 @@ def _seen(spectrum: Spectrum, grid_power: float | None, config: TruthConfig) -> 
 def _convolved(
     spline: Callable[[Floats], Floats], wavelength: Floats, factor: float, power: float, grid_power: float | None
 ) -> Floats:
-    import torch
-
-    from hml.core.resolution import Broadening
-
     step = float(np.median(np.diff(wavelength)))
-    broadening = Broadening.of(wavelength, step, power, grid_power, torch.device("cpu"))
+    broadening = Broadening.of(wavelength, step, (power, power), grid_power, torch.device("cpu"))
     fine = torch.as_tensor(spline(broadening.wavelength.numpy() / factor))[None]
     return np.asarray(broadening(fine, torch.tensor([power], dtype=torch.float64))[0])
 

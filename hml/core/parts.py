@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from hml.core.compat import check_config, check_nodes
+from hml.core.compat import check_config
 from hml.core.components import BuildContext, Progress, quiet
 from hml.core.config import RunConfig
 from hml.core.errors import ConfigError, GridError, HmlError
@@ -97,7 +97,7 @@ def ensure_grid(parts: Parts) -> None:
         raise GridError(
             f"grid {name!r}: {_told(missing)} are missing and could not be fetched:{shown}{more}\n"
             f"{error}\nWays on:\n"
-            f"  hml grid fetch {name}            where there is a network; it resumes where it stopped\n"
+            f"  the same command again           where there is a network; it resumes where it stopped\n"
             f"  --set grid.path=FOLDER           if the files are already on this machine\n"
             f"  --grid synthetic                 a built-in grid that needs no files"
         ) from None
@@ -130,9 +130,7 @@ def plan_nodes(parts: Parts, *, drawing: bool = False) -> Plan:
     used = tuple(n for n in nodes if n not in set(held))
     if not used:
         raise ConfigError("hold_out: every node of the grid is held out; hold out fewer")
-    plan = Plan(Space.from_nodes(space.names, used), used, held)
-    check_nodes(parts.config, plan.space, used)
-    return plan
+    return Plan(Space.from_nodes(space.names, used), used, held)
 
 
 def _held_values(parts: Parts, space: Space, drawing: bool) -> dict[str, set[float]]:

@@ -20,25 +20,25 @@ from hml.core.generator import Generator
 from hml.core.infer import Inference, infer
 from hml.core.observe import Target, draw_target, read_target
 from hml.core.parts import Parts, Plan, ensure_grid, plan_nodes
-from hml.core.report import collect, new_folder, write_run
+from hml.core.report import collect, run_folder, write_run
 from hml.core.result import RunResult
 
 
 def run(config: RunConfig, *, output: Path | None = None, progress: Progress = quiet) -> RunResult:
     """All stages: a generator (built, or found from an earlier run), a target, its labels, a folder of results."""
     clock = Clock()
-    folder = new_folder(output)
     parts = Parts.of(config, progress)
-    with clock("grid"):
-        ensure_grid(parts)
-        plan = plan_nodes(parts, drawing=config.spectrum.path is None)
-    with clock("target"):
-        target = observe(parts, plan)
-    with clock("build"):
-        generator = find_generator(parts, plan) or make_generator(parts, plan)
-    with clock("infer"):
-        found = infer(generator, target, parts.optimizer, config, progress)
-    return report(config, generator, target, found, clock, folder)
+    with run_folder(output) as folder:
+        with clock("grid"):
+            ensure_grid(parts)
+            plan = plan_nodes(parts, drawing=config.spectrum.path is None)
+        with clock("target"):
+            target = observe(parts, plan)
+        with clock("build"):
+            generator = find_generator(parts, plan) or make_generator(parts, plan)
+        with clock("infer"):
+            found = infer(generator, target, parts.optimizer, config, progress)
+        return report(config, generator, target, found, clock, folder)
 
 
 def build(config: RunConfig, *, progress: Progress = quiet) -> Generator:

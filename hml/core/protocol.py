@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -15,13 +14,15 @@ import numpy as np
 from hml.core.build import find_generator, make_generator
 from hml.core.components import Progress, quiet
 from hml.core.config import RunConfig
+from hml.core.errors import ConfigError
+from hml.core.generator import Generator
 from hml.core.infer import infer
 from hml.core.observe import Target
 from hml.core.parts import Parts, ensure_grid, plan_nodes
-from hml.core.report import new_folder
+from hml.core.report import run_folder
 from hml.core.selection import Selection
 from hml.core.space import Axis, Floats, Node
-from hml.core.store import versions, write_text
+from hml.core.store import to_json, versions, write_text
 
 PAPER_NODES: Mapping[str, tuple[float, ...]] = {
     "teff": tuple(range(3000, 11001, 1000)),
@@ -57,27 +58,42 @@ class Protocol:
 
 def run_protocol(config: RunConfig, *, output: Path | None = None, progress: Progress = quiet) -> Protocol:
     """9 Teff × 3 log g × 2 [Fe/H] node spectra, or as many as the grid has."""
-    folder = new_folder(output)
+    if config.spectrum.path is not None:
+        raise ConfigError("--test measures spectra of the grid's own nodes; leave --spectrum out")
     parts = Parts.of(config, progress)
-    ensure_grid(parts)
-    plan = plan_nodes(parts)
-    generator = find_generator(parts, plan) or make_generator(parts, plan)
-    stars, boxes = [], []
-    nodes = [node for node in product(*map(_test_nodes, plan.space.axes)) if node in set(plan.used)]
-    with progress("testing", total=len(nodes), unit="spectra") as advance:
-        for node in nodes:
-            truth = plan.space.to_dict(node)
-            box = {"teff": Selection(around=truth["teff"], half_width=HALF_WIDTH)} if "teff" in truth else {}
-            start = time.perf_counter()
-            target = Target([parts.prepared(node)], "node spectrum", truth)
-            found = infer(generator, target, parts.optimizer, config.model_copy(update={"box": {**config.box, **box}}))
-            stars.append(Star(truth, found.values, time.perf_counter() - start))
-            boxes.append(_guesses(plan.space.axes, node, box))
-            advance(1)
-    names = plan.space.names
-    outcome = Protocol(names, tuple(stars), _summary(names, stars, np.array(boxes)), versions(), str(folder))
-    write_text(folder / "protocol.json", json.dumps(outcome.to_json(), indent=1))
+    with run_folder(output) as folder:
+        ensure_grid(parts)
+        plan = plan_nodes(parts)
+        generator = find_generator(parts, plan) or make_generator(parts, plan)
+        nodes = [node for node in product(*map(_test_nodes, plan.space.axes)) if node in set(plan.used)]
+        if not nodes:
+            raise ConfigError("--test: the grid has none of the nodes of the test; select other labels")
+        stars, guesses = [], []
+        with progress("testing", total=len(nodes), unit="spectra") as advance:
+            for i, node in enumerate(nodes):
+                box = _box(plan.space.to_dict(node), config.box)
+                stars.append(_measured(parts, generator, node, box, i))
+                guesses.append(_guesses(plan.space.axes, node, box))
+                advance(1)
+        names = plan.space.names
+        outcome = Protocol(names, tuple(stars), _summary(names, stars, np.array(guesses)), versions(), str(folder))
+        write_text(folder / "protocol.json", to_json(outcome.to_json()))
     return outcome
+
+
+def _box(truth: Mapping[str, float], wanted: Mapping[str, Selection]) -> dict[str, Selection]:
+    known = {"teff": Selection(around=truth["teff"], half_width=HALF_WIDTH)} if "teff" in truth else {}
+    return {**wanted, **known}
+
+
+def _measured(parts: Parts, generator: Generator, node: Node, box: Mapping[str, Selection], number: int) -> Star:
+    """One node spectrum, with random points of its own."""
+    truth = parts.grid.space.to_dict(node)
+    runtime = parts.config.runtime.model_copy(update={"seed": parts.config.runtime.seed + number})
+    config = parts.config.model_copy(update={"box": box, "runtime": runtime})
+    start = time.perf_counter()
+    found = infer(generator, Target([parts.prepared(node)], "node spectrum", truth), parts.optimizer, config)
+    return Star(truth, found.values, time.perf_counter() - start)
 
 
 def _test_nodes(axis: Axis) -> Node:

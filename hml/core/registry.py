@@ -133,6 +133,14 @@ def _dist(point: EntryPoint) -> tuple[str, str]:
     return (dist.metadata["Name"], dist.version) if dist else ("unknown", "?")
 
 
+def origins(parts: Iterable[tuple[str, str]]) -> list[str]:
+    """Distribution and version of those (family, name) that hml does not bring itself: part of what a result is made
+    from."""
+    wanted = set(parts)
+    entries = [e for e in installed().entries if (e.family, e.component.name) in wanted and e.distribution != "hml"]
+    return sorted(f"{e.component.name}: {_origin(e)}" for e in entries)
+
+
 @cache
 def installed() -> Registry:
     """The plugins of this installation (found once a process)."""

@@ -66,18 +66,20 @@ def lay_out(wavelength: Tensor, centre: Tensor, span: Tensor | int, dtype: torch
     if isinstance(span, int):
         first = torch.searchsorted(wavelength, centre) - span // 2
         count = torch.full_like(first, span)
-        touched = (first < len(wavelength)) & (first + span > 0)
+        # half a window beyond the ends at most, in pixels as wide as the last ones
+        step = wavelength[[1, -1]] - wavelength[[0, -2]] if len(wavelength) > 1 else torch.ones(2).to(wavelength)
+        touched = (centre > wavelength[0] - span / 2 * step[0]) & (centre < wavelength[-1] + span / 2 * step[1])
     else:
         first = torch.searchsorted(wavelength, centre - span)
         count = torch.searchsorted(wavelength, centre + span) - first
         touched = count > 0
     lines = touched.any(0).nonzero()[:, 0]
     sizes = _rounded(count.amax(0)[lines]) if len(lines) else lines
+    first = torch.where(touched, first, len(wavelength))  # a line that this item of the batch has elsewhere
     buckets = [
-        bucket
+        _bucket(wavelength, centre, first, part, int(size), dtype)
         for size in torch.unique(sizes).tolist()
         for part in _chunks(lines[sizes == size], size * len(centre))
-        for bucket in [_bucket(wavelength, centre, first, part, int(size), dtype)]
     ]
     return Layout(tuple(buckets), len(centre), len(wavelength))
 

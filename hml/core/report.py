@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import datetime
 import io
-import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,21 +21,29 @@ from hml.core.observe import Target
 from hml.core.paths import data_home
 from hml.core.result import Measured, RunResult
 from hml.core.space import UNITS
-from hml.core.store import digest, versions, write_bytes, write_text
+from hml.core.store import digest, to_json, versions, write_bytes, write_text
 
 
-def new_folder(output: Path | None) -> Path:
-    """The folder of this run, made and tried at once: better no start than no place for the result."""
+@contextmanager
+def run_folder(output: Path | None) -> Iterator[Path]:
+    """The folder of a run, made and tried at once: better no start than no place for the result. If the run fails, an
+    empty one is removed again."""
     folder = output or data_home() / "runs" / f"{datetime.datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}"
+    folder, made = folder.absolute(), not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ArtefactError(
             f"{folder}: cannot be made ({error.strerror}); choose another place with --output or HML_HOME"
         ) from None
-    write_text(folder / ".hml-run", "")
-    (folder / ".hml-run").unlink()
-    return folder.absolute()
+    try:
+        write_text(folder / ".hml-run", "")
+        (folder / ".hml-run").unlink()
+        yield folder
+    except BaseException:
+        if made and not any(folder.iterdir()):
+            folder.rmdir()
+        raise
 
 
 def collect(
@@ -95,8 +102,9 @@ def _doubts(generator: Generator, noise: float) -> list[str]:
     if fidelity < 0.2 * noise:
         return []
     return [
-        f"the clones reproduce their nodes to {fidelity:.1e} of the continuum (noise of the data: {noise:.1e}); "
-        "the errors do not include that"
+        f"the clones reproduce their nodes to {fidelity:.1e} of the continuum"
+        + (f" (noise of the data: {noise:.1e})" if noise else "")
+        + "; the errors do not include that"
     ]
 
 
@@ -109,7 +117,7 @@ def write_run(
     write_bytes(folder / "fit.png", figures.fit(found))
     write_bytes(folder / "convergence.png", figures.convergence(found, target.truth))
     write_bytes(folder / "lines.png", figures.line_counts(generator))
-    write_text(folder / "result.json", json.dumps(_finite(result.to_json()), indent=1, ensure_ascii=False))
+    write_text(folder / "result.json", to_json(result.to_json()))
 
 
 def label_table(result: RunResult) -> str:
@@ -130,14 +138,3 @@ def label_table(result: RunResult) -> str:
     text = io.StringIO()
     table.write(text, format="ascii.ecsv")
     return text.getvalue()
-
-
-def _finite(data: Any) -> Any:
-    """NaN and infinity as null: JSON has no word for them."""
-    if isinstance(data, dict):
-        return {k: _finite(v) for k, v in data.items()}
-    if isinstance(data, list | tuple):
-        return [_finite(v) for v in data]
-    if isinstance(data, float | np.floating):
-        return float(data) if np.isfinite(data) else None
-    return data

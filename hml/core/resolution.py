@@ -12,6 +12,7 @@ from torch import Tensor
 from hml.core.errors import ConfigError
 from hml.core.space import Floats
 
+TINY = 1e-18  # (Δλ/λ)² that broadens nothing; its root still has a slope
 FWHM = 2 * np.sqrt(2 * np.log(2))  # of a Gaussian, in sigmas
 
 
@@ -28,12 +29,14 @@ class Broadening:
     already: float  # (Δλ/λ)² of the grid's own resolution
 
     @classmethod
-    def of(cls, wavelength: Floats, step: float, lowest: float, grid: float | None, device: torch.device) -> Broadening:
-        """For data at `wavelength` (Å), model pixels of `step` Å, resolving powers down to `lowest`."""
-        if grid is not None and lowest > grid:
+    def of(
+        cls, wavelength: Floats, step: float, powers: tuple[float, float], grid: float | None, device: torch.device
+    ) -> Broadening:
+        """For data at `wavelength` (Å), model pixels of `step` Å, the lowest and highest of the resolving powers."""
+        lowest, highest = powers
+        if grid is not None and highest > grid:
             raise ConfigError(
-                f"objective.resolving_power: {lowest:g} is more than the grid's own {grid:g}; "
-                "a spectrum cannot be sharpened"
+                f"resolving_power: {highest:g} is more than the grid's own {grid:g}; a spectrum cannot be sharpened"
             )
         ln = np.log(wavelength)
         dln = min(step / wavelength[0], 1 / lowest / 6)
@@ -56,7 +59,7 @@ class Broadening:
     def __call__(self, fine: Tensor, power: Tensor) -> Tensor:
         """Flux `[B, F]` on the fine grid at resolving powers `[B]` → `[B, N]` on the data's pixels."""
         # a Gaussian in ln λ; its transfer function is exact, whatever the sampling
-        sigma = torch.sqrt((power**-2.0 - self.already).clamp(min=0)) / FWHM / self.step
+        sigma = torch.sqrt((power**-2.0 - self.already).clamp(min=TINY)) / FWHM / self.step
         size = fine.shape[-1]
         padded = 2 * size
         frequency = torch.fft.rfftfreq(padded, device=fine.device, dtype=fine.dtype)

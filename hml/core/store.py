@@ -26,6 +26,21 @@ def digest(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
+def to_json(data: Any) -> str:
+    """Plain data as JSON text; NaN and infinity become null, since JSON has no word for them."""
+    return json.dumps(_finite(data), indent=1, ensure_ascii=False, default=str)
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, Mapping):
+        return {k: _finite(v) for k, v in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(v) for v in data]
+    if isinstance(data, float | np.floating):
+        return float(data) if np.isfinite(data) else None
+    return data
+
+
 def versions() -> dict[str, str]:
     """Versions of what decides results."""
     found = {}

@@ -18,7 +18,7 @@ LINES_RANGE = (8000.0, 13000.0)
 """Where the grid has lines, vacuum Å."""
 ALPHA_NODES = (-0.2, 0.0, 0.2, 0.4, 0.6, 0.8)
 PRESETS: Mapping[str, Mapping[str, tuple[float, ...]]] = {
-    "small": {"teff": (4800.0, 5000.0, 5200.0, 5400.0, 5600.0), "logg": (4.0, 4.5, 5.0), "feh": (-0.5, 0.0),
+    "small": {"teff": (5200.0, 5400.0, 5600.0, 5800.0, 6000.0), "logg": (4.0, 4.5, 5.0), "feh": (-0.5, 0.0),
               "band": (8700.0, 8760.0), "lines": (20000,)},
     "full": {"teff": tuple(float(t) for t in range(3000, 7001, 200)), "logg": (3.0, 3.5, 4.0, 4.5, 5.0),
              "feh": (-1.0, -0.5, 0.0, 0.5), "band": (8038.0, 12849.0), "lines": (30000,)},
