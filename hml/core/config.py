@@ -177,7 +177,7 @@ class AssociateConfig(ComponentConfig):
         "tracks", description="tracks: neighbouring nodes linked in velocity; paper: identical pre-fit centres"
     )
     tolerance: float = Field(6.0, gt=0, description="largest shift between neighbouring nodes, km/s (tracks)")
-    refit: int = Field(40, ge=0, description="steps of a second fit of every node with all tracks; 0: none (tracks)")
+    refit: int = Field(80, ge=0, description="steps of a second fit of every node with all tracks; 0: none (tracks)")
 
 
 class GeneratorConfig(ComponentConfig):

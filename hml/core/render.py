@@ -19,6 +19,7 @@ Composition = Literal["opacity", "product", "sum"]
 
 CHUNK = 2_000_000  # line-pixels evaluated at once: bounds memory to some tens of MB
 CLAMP = 1.0 - 1e-6  # one line alone never takes more than this (product): keeps the logarithm finite
+MANY = 1000  # lines
 FARTHEST = 400.0  # Å; no wing is followed farther than this
 
 
@@ -85,8 +86,10 @@ def lay_out(wavelength: Tensor, centre: Tensor, span: Tensor | int, dtype: torch
 
 
 def _rounded(count: Tensor) -> Tensor:
-    """Window sizes rounded up to a few values (steps of a quarter of a power of two), so that buckets are few."""
-    unit = torch.exp2((count.clamp(min=16).double().log2() - 2).floor()).long()
+    """Window sizes rounded up to a few values, so that buckets are few: powers of two, or quarters between them where
+    lines are so many that pixels cost more than buckets do."""
+    parts = 4 if len(count) > MANY else 1
+    unit = torch.exp2(count.clamp(min=16).double().log2().floor()).long() // parts
     return (count + unit - 1) // unit * unit
 
 
