@@ -26,7 +26,10 @@ class PixelGenerator:
         self.reference = self.wavelength
         self.span = torch.ones(1)  # one unit of work a pixel
         self.resolving_power = parts.grid.resolving_power
+        self.window = None
         self.band = spectra[0].band
+        slices = spectra[0].order_slices()
+        self.orders = [(float(spectra[0].wavelength[s][0]), float(spectra[0].wavelength[s][-1])) for s in slices]
 
     def window_on(self, low: float, high: float) -> PixelGenerator:
         inside = ((self.wavelength >= low) & (self.wavelength <= high)).nonzero()[:, 0].numpy()
