@@ -90,6 +90,6 @@ def test_neither_data_nor_network_is_one_screen_of_ways_on(tmp_path):
     assert process.returncode == 1
     assert "Traceback" not in err
     assert len(err.splitlines()) < 24
-    for words in ("17 files (", "MB) are missing", "the same command again", "--set grid.path=", "--grid synthetic"):
+    for words in ("17 files (", "MB) are missing", "hml grid fetch phoenix", "--set grid.path=", "--grid synthetic"):
         assert words in err
     assert not (tmp_path / "out" / "result.json").exists()

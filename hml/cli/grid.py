@@ -11,6 +11,7 @@ from hml.cli.options import ConfigFile, Json, Sets, make_config, progress
 from hml.core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from hml.core.components import Applies
     from hml.core.parts import Parts
 
 app = typer.Typer(help="Grids of model spectra.", no_args_is_help=True)
@@ -35,6 +36,7 @@ def list_grids(json: Json = False) -> None:
             "name": e.component.name,
             "summary": e.component.summary,
             "distribution": e.distribution,
+            "applies": _where(e.component.applies),
             "reference": e.component.reference,
         }
         for e in entries
@@ -44,9 +46,19 @@ def list_grids(json: Json = False) -> None:
         return
     table(
         "",
-        ["grid", "summary", "from", "reference"],
-        [[r["name"], r["summary"], r["distribution"], r["reference"]] for r in rows],
+        ["grid", "summary", "applies to", "from", "reference"],
+        [[r["name"], r["summary"], r["applies"], r["distribution"], r["reference"]] for r in rows],
     )
+
+
+def _where(applies: Applies | None) -> str:
+    """Label and wavelength ranges of a component, in words."""
+    if applies is None:
+        return ""
+    ranges = [f"{name} {low:g}–{high:g}" for name, (low, high) in applies.labels.items()]
+    if applies.wavelength is not None:
+        ranges.append("{:g}–{:g} Å".format(*applies.wavelength))
+    return ", ".join(ranges)
 
 
 @app.command()

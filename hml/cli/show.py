@@ -105,7 +105,7 @@ def show_protocol(outcome: Protocol, json: bool) -> None:
         return
     names = outcome.names
     table(
-        "\nNode spectra, search box ± 500 K (truths lie in the middle of the box)",
+        "\nNode spectra" + (", search box ± 500 K (truths lie in the middle of the box)" if "teff" in names else ""),
         ["truth", "result", "seconds"],
         [[_point(s.truth), _point(s.result), f"{s.seconds:.1f}"] for s in outcome.stars],
         (2,),

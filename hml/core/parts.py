@@ -97,7 +97,7 @@ def ensure_grid(parts: Parts) -> None:
         raise GridError(
             f"grid {name!r}: {_told(missing)} are missing and could not be fetched:{shown}{more}\n"
             f"{error}\nWays on:\n"
-            f"  the same command again           where there is a network; it resumes where it stopped\n"
+            f"  hml grid fetch {name}            where there is a network, with the same --set options; it resumes\n"
             f"  --set grid.path=FOLDER           if the files are already on this machine\n"
             f"  --grid synthetic                 a built-in grid that needs no files"
         ) from None

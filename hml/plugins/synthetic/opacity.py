@@ -144,8 +144,8 @@ class Opacity:
     def ratio(self, atmosphere: Atmosphere) -> Floats:
         """Line opacity over continuous opacity `[N]`."""
         wings = self.far.ratio(self.coarse, atmosphere, self.departures)
-        wings = make_interp_spline(self.coarse, wings, k=3)(self.wavelength)
-        return self.near.ratio(self.wavelength, atmosphere, self.departures) + np.asarray(wings)
+        far: Floats = np.asarray(make_interp_spline(self.coarse, wings, k=3)(self.wavelength))
+        return far + self.near.ratio(self.wavelength, atmosphere, self.departures)
 
 
 def _step(offset: Floats, end: Floats) -> Floats:
