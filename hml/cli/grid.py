@@ -103,8 +103,7 @@ def fetch(
     if missing is None:
         print(f"grid {parts.config.grid.name}: everything selected is here")
         return
-    size = f"{len(missing.files):,} files, {missing.bytes / 1e6:,.1f} MB"
-    print(f"{size}, from {' or '.join(missing.sources)}", flush=True)
+    print(f"{missing.size} from {' or '.join(missing.sources)}", flush=True)
     grid.fetch(parts.context.progress)
     print(f"grid {parts.config.grid.name}: {len(grid.nodes()):,} nodes are here")
 
@@ -156,8 +155,7 @@ def _facts(parts: Parts) -> dict[str, Any]:
         facts["first holes"] = "; ".join(str(grid.space.to_dict(hole)) for hole in holes[:3])
     missing = grid.missing() if isinstance(grid, FetchableGrid) else None
     if missing is not None:
-        size = f"{len(missing.files):,} files, {missing.bytes / 1e6:,.1f} MB"
-        facts["missing"] = f"{size}; hml grid fetch {parts.config.grid.name}"
+        facts["missing"] = f"{missing.size}; hml grid fetch {parts.config.grid.name}"
     elif nodes:
         spectrum = grid.load(nodes[0])
         facts["band"] = f"{spectrum.band[0]:.2f}–{spectrum.band[1]:.2f} Å (vacuum)"

@@ -82,20 +82,24 @@ class NodeClone:
     error: float  # largest relative error of that series
 
 
-def find_generator(parts: Parts, plan: Plan) -> Generator | None:
-    """The generator of this config if it was built before; a damaged one counts as absent."""
+def obtain_generator(parts: Parts, plan: Plan) -> Generator:
+    """The generator of this config: found if it was built before, else built (what is missing of it) and stored."""
     shelf = Shelf.of(parts, plan)
+    found = _stored(shelf, parts.context.device)
+    return _made(parts, plan, shelf) if found is None else found
+
+
+def _stored(shelf: Shelf, device: str) -> Generator | None:
+    """A damaged generator counts as absent."""
     try:
-        return Generator.load(shelf.generator, parts.context.device) if shelf.generator.exists() else None
+        return Generator.load(shelf.generator, device) if shelf.generator.exists() else None
     except ArtefactError as error:
         log.warning("stored generator not used, it is made again: %s", error)
         return None
 
 
-def make_generator(parts: Parts, plan: Plan) -> Generator:
-    """Build what is missing and store it."""
+def _made(parts: Parts, plan: Plan, shelf: Shelf) -> Generator:
     check_nodes(parts.config, plan.space, plan.used)
-    shelf = Shelf.of(parts, plan)
     cloned = clone_nodes(parts, plan, shelf)
     lines, cloned = _line_table(parts, plan, shelf, cloned)
     sample = parts.prepared(plan.used[0])

@@ -11,7 +11,7 @@ from numpy.polynomial import chebyshev
 from hml.core.space import Floats
 from hml.core.spectrum import Spectrum
 
-DEGREE = 24  # a blackbody over the whole HPF band is held to 1e-7 by far less
+DEGREE = 24  # a blackbody over the whole HPF band needs less
 
 Bands = Sequence[tuple[float, float]]
 

@@ -64,6 +64,11 @@ class Missing:
     bytes: int  # 0 if unknown
     sources: tuple[str, ...]  # where from
 
+    @property
+    def size(self) -> str:
+        """How much it is, for a person."""
+        return f"{len(self.files):,} files ({f'{self.bytes / 1e6:,.1f} MB' if self.bytes else 'size unknown'})"
+
 
 @runtime_checkable
 class FetchableGrid(Protocol):

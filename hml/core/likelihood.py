@@ -21,7 +21,7 @@ from hml.core.space import Axis, Floats, Space
 from hml.core.spectrum import Spectrum
 
 EXTRINSICS = ("rv", "resolving_power")
-AT_ONCE = 8_000_000  # line-pixels in memory at one time: some 200 MB
+AT_ONCE = 8_000_000  # line-pixels of a batch in memory at one time
 
 
 @dataclass(frozen=True)

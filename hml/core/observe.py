@@ -14,6 +14,7 @@ from hml.core.config import RunConfig, TruthConfig
 from hml.core.errors import LabelError, SpectrumError
 from hml.core.generator import doppler
 from hml.core.interfaces import GridSource, Preprocessor, Reader, TruthGrid
+from hml.core.parts import Plan
 from hml.core.registry import installed
 from hml.core.resolution import Broadening
 from hml.core.space import Floats, Node, Space
@@ -97,15 +98,15 @@ def _usable(order: Spectrum, bad: str, path: Path) -> Spectrum:
 
 
 def draw_target(
-    grid: GridSource, held: Sequence[Node], steps: Sequence[Preprocessor], config: TruthConfig, rng: np.random.Generator
+    grid: GridSource, plan: Plan, steps: Sequence[Preprocessor], config: TruthConfig, rng: np.random.Generator
 ) -> Target:
     """A spectrum of known labels: anywhere in a grid that knows the truth, else one of the nodes held out."""
-    if isinstance(grid, TruthGrid) and not (held and config.labels is None):
+    if isinstance(grid, TruthGrid) and not (plan.held and config.labels is None):
         labels = config.labels or _off_node(grid, rng)
         spectrum = grid.truth(labels)
         story = "truth between the nodes of the grid" + ("" if config.labels else ", drawn by seed")
     else:
-        node = _held_node(grid, held, config.labels, rng)
+        node = _held_node(plan, config.labels, rng)
         labels, spectrum = grid.space.to_dict(node), grid.load(node)
         story = "spectrum of a node that was left out of the generator"
     for step in steps if config.preprocess else ():
@@ -126,18 +127,17 @@ def _off_node(grid: GridSource, rng: np.random.Generator) -> dict[str, float]:
     return labels
 
 
-def _held_node(
-    grid: GridSource, held: Sequence[Node], labels: Mapping[str, float] | None, rng: np.random.Generator
-) -> Node:
+def _held_node(plan: Plan, labels: Mapping[str, float] | None, rng: np.random.Generator) -> Node:
+    """The node of these labels, or one drawn from those inside the generator's space if there are any."""
     if labels is not None:
-        node = tuple(grid.space.to_array(labels).tolist())
-        if node not in held:
+        node = tuple(plan.space.to_array(labels).tolist())
+        if node not in plan.held:
             raise LabelError(
                 f"truth.labels: {dict(labels)} is not a node left out of the generator, and this grid has no spectra "
                 "between nodes; choose a node and name it in hold_out too"
             )
         return node
-    choice = [node for node in held if _inside(grid.space, node)] or list(held)
+    choice = [node for node in plan.held if _inside(plan.space, node)] or list(plan.held)
     return choice[int(rng.integers(len(choice)))]
 
 

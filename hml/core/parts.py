@@ -13,7 +13,7 @@ from hml.core.compat import check_config
 from hml.core.components import BuildContext, Progress, quiet
 from hml.core.config import RunConfig
 from hml.core.errors import ConfigError, GridError, HmlError
-from hml.core.interfaces import FetchableGrid, GridSource, LineProfile, Missing, Optimizer, Preprocessor, TruthGrid
+from hml.core.interfaces import FetchableGrid, GridSource, LineProfile, Optimizer, Preprocessor, TruthGrid
 from hml.core.space import Node, Space
 from hml.core.spectrum import Spectrum
 
@@ -87,7 +87,7 @@ def ensure_grid(parts: Parts) -> None:
     missing = grid.missing()
     if missing is None:
         return
-    log.info("grid %r: fetching %s from %s", parts.config.grid.name, _told(missing), missing.sources[0])
+    log.info("grid %r: fetching %s from %s", parts.config.grid.name, missing.size, missing.sources[0])
     try:
         grid.fetch(parts.context.progress)
     except HmlError as error:
@@ -95,17 +95,12 @@ def ensure_grid(parts: Parts) -> None:
         shown = "".join(f"\n  {file}" for file in missing.files[:4])
         more = f"\n  … and {len(missing.files) - 4:,} more" if len(missing.files) > 4 else ""
         raise GridError(
-            f"grid {name!r}: {_told(missing)} are missing and could not be fetched:{shown}{more}\n"
+            f"grid {name!r}: {missing.size} are missing and could not be fetched:{shown}{more}\n"
             f"{error}\nWays on:\n"
             f"  hml grid fetch {name}            where there is a network, with the same --set options; it resumes\n"
             f"  --set grid.path=FOLDER           if the files are already on this machine\n"
             f"  --grid synthetic                 a built-in grid that needs no files"
         ) from None
-
-
-def _told(missing: Missing) -> str:
-    size = f"{missing.bytes / 1e6:,.1f} MB" if missing.bytes else "size unknown"
-    return f"{len(missing.files):,} files ({size})"
 
 
 @dataclass(frozen=True)

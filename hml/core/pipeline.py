@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hml.core.build import find_generator, make_generator
+from hml.core.build import obtain_generator
 from hml.core.components import Progress, quiet
 from hml.core.config import RunConfig
 from hml.core.generator import Generator
@@ -35,7 +35,7 @@ def run(config: RunConfig, *, output: Path | None = None, progress: Progress = q
         with clock("target"):
             target = observe(parts, plan)
         with clock("build"):
-            generator = find_generator(parts, plan) or make_generator(parts, plan)
+            generator = obtain_generator(parts, plan)
         with clock("infer"):
             found = infer(generator, target, parts.optimizer, config, progress)
         return report(config, generator, target, found, clock, folder)
@@ -45,8 +45,7 @@ def build(config: RunConfig, *, progress: Progress = quiet) -> Generator:
     """The generator of this config: found if it was built before, else built."""
     parts = Parts.of(config, progress)
     ensure_grid(parts)
-    plan = plan_nodes(parts)
-    return find_generator(parts, plan) or make_generator(parts, plan)
+    return obtain_generator(parts, plan_nodes(parts))
 
 
 def observe(parts: Parts, plan: Plan) -> Target:
@@ -55,7 +54,7 @@ def observe(parts: Parts, plan: Plan) -> Target:
     if config.spectrum.path is not None:
         return read_target(config.spectrum.path, config, parts.context)
     rng = np.random.default_rng([config.runtime.seed, 0])
-    return draw_target(parts.grid, plan.held, parts.preprocess, config.truth, rng)
+    return draw_target(parts.grid, plan, parts.preprocess, config.truth, rng)
 
 
 def report(

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hml.core.build import find_generator, make_generator
+from hml.core.build import obtain_generator
 from hml.core.components import Progress, quiet
 from hml.core.config import RunConfig
 from hml.core.errors import ConfigError
@@ -29,7 +29,7 @@ PAPER_NODES: Mapping[str, tuple[float, ...]] = {
     "logg": (2.0, 4.0, 6.0),
     "feh": (-0.5, 0.0),
 }
-PUBLISHED = {"teff": 185.0, "logg": 0.19, "feh": 0.12}  # Shankar, Gully-Santiago & Morley, abstract
+PUBLISHED = {"teff": 185.0, "logg": 0.19, "feh": 0.12}  # Shankar, Gully-Santiago & Morley
 HALF_WIDTH = 500.0  # K
 
 
@@ -64,7 +64,7 @@ def run_protocol(config: RunConfig, *, output: Path | None = None, progress: Pro
     with run_folder(output) as folder:
         ensure_grid(parts)
         plan = plan_nodes(parts)
-        generator = find_generator(parts, plan) or make_generator(parts, plan)
+        generator = obtain_generator(parts, plan)
         nodes = [node for node in product(*map(_test_nodes, plan.space.axes)) if node in set(plan.used)]
         if not nodes:
             raise ConfigError("--test: the grid has none of the nodes of the test; select other labels")

@@ -17,7 +17,7 @@ from hml.core.interfaces import LineProfile
 
 Composition = Literal["opacity", "product", "sum"]
 
-CHUNK = 2_000_000  # line-pixels evaluated at once: bounds memory to some tens of MB
+CHUNK = 2_000_000  # line-pixels evaluated at once, to bound memory
 CLAMP = 1.0 - 1e-6  # one line alone never takes more than this (product): keeps the logarithm finite
 MANY = 1000  # lines
 FARTHEST = 400.0  # Å; no wing is followed farther than this
