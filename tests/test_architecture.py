@@ -18,7 +18,7 @@ import hml
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted((ROOT / "hml").rglob("*.py"))
-HEAVY = ("torch", "skopt", "sklearn", "astropy", "specutils", "scipy", "matplotlib", "h5py", "pandas")
+HEAVY = ("torch", "numba", "skopt", "sklearn", "astropy", "specutils", "scipy", "matplotlib", "h5py", "pandas")
 HAS_CLI = any(path.relative_to(ROOT / "hml").parts[0].startswith("cli") for path in SOURCES)
 
 

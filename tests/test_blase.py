@@ -10,7 +10,8 @@ from hml import ArtefactError, Clone, ConfigError, parse_config, read_blase, wri
 from hml.core import pipeline
 from hml.core.blase import blase_name
 from hml.core.compat import check_config
-from hml.core.render import lay_out, render
+from hml.core.raster import Raster
+from hml.core.render import render
 from hml.plugins.profiles import PseudoVoigtConfig
 from hml.plugins.profiles.pseudo_voigt import PseudoVoigt
 
@@ -19,9 +20,9 @@ NAMES = ("ln_amplitude", "ln_sigma", "ln_gamma")
 
 
 def rendered(clone, wavelength, window=6000):
-    centre = torch.as_tensor(clone.centre)[None]
-    layout = lay_out(torch.as_tensor(wavelength), centre, window)
-    return render(layout, torch.zeros_like(centre), torch.as_tensor(clone.params)[None], SEPARATE, "product")[0].numpy()
+    lines = torch.as_tensor(clone.centre)[None], torch.as_tensor(clone.params)[None]
+    raster = Raster.of(torch.as_tensor(wavelength))
+    return render(raster, *lines, SEPARATE, "product", tolerance=1, window=window)[0].numpy()
 
 
 def test_round_trip_and_name(tmp_path):

@@ -6,9 +6,10 @@ import torch
 
 from hml.core.clone import Start, clone_spectrum
 from hml.core.config import CloneConfig, FindConfig
-from hml.core.errors import GridError
+from hml.core.errors import ConfigError, GridError
 from hml.core.find import find_lines
-from hml.core.render import lay_out, render
+from hml.core.raster import Raster
+from hml.core.render import render
 from hml.core.spectrum import Spectrum
 from hml.plugins.profiles.pseudo_voigt import PseudoVoigt
 
@@ -19,8 +20,8 @@ PARAMS = np.array([[-3.0, -2.8, -3.5], [-4.0, -3.0, -4.0], [-3.6, -2.9, -3.6], [
 
 def made(composition="opacity", step=0.01):
     wavelength = np.arange(8500, 8510, step)
-    layout = lay_out(torch.as_tensor(wavelength), torch.as_tensor(CENTRES)[None], 100_000, torch.float64)
-    flux = render(layout, torch.zeros(1, 5, dtype=torch.float64), torch.as_tensor(PARAMS)[None], PROFILE, composition)
+    flux = render(Raster.of(torch.as_tensor(wavelength)), torch.as_tensor(CENTRES)[None], torch.as_tensor(PARAMS)[None],
+                  PROFILE, composition, tolerance=1e-12, dtype=torch.float64)
     return Spectrum(wavelength, flux[0].numpy(), name="made")
 
 
@@ -41,11 +42,15 @@ def test_find_respects_edges_prominence_and_orders():
     assert len(find_lines(cut, FindConfig())) <= 5
 
 
-@pytest.mark.parametrize("composition", ["opacity", "product", "sum"])
-def test_a_clone_recovers_the_lines_it_was_made_of(composition):
+SOLVERS = [("opacity", "gauss_newton"), ("sum", "gauss_newton"), ("opacity", "adam"), ("product", "adam"),
+           ("sum", "adam")]
+
+
+@pytest.mark.parametrize(("composition", "solver"), SOLVERS)
+def test_a_clone_recovers_the_lines_it_was_made_of(composition, solver):
     spectrum = made(composition)
     found = find_lines(spectrum, FindConfig())
-    config = CloneConfig(composition=composition, steps=300, tolerance=1e-7)
+    config = CloneConfig(composition=composition, solver=solver, steps=300, stop=0)
     clone = clone_spectrum(spectrum, Start.from_found(found, PROFILE), PROFILE, config)
     assert clone.rms < 3e-4
     np.testing.assert_allclose(clone.centre, CENTRES, atol=2e-3)
@@ -66,7 +71,7 @@ def test_the_papers_fit_finds_a_radial_velocity_or_centres():
 def test_loss_falls_and_is_reported_each_step():
     losses = []
     found = find_lines(made(), FindConfig())
-    clone_spectrum(made(), Start.from_found(found, PROFILE), PROFILE, CloneConfig(steps=30),
+    clone_spectrum(made(), Start.from_found(found, PROFILE), PROFILE, CloneConfig(steps=30, stop=0),
                    on_step=lambda step, loss: losses.append(loss))
     assert len(losses) == 30
     assert losses[-1] < losses[0] / 10
@@ -82,3 +87,46 @@ def test_centres_never_leave_their_width():
 def test_an_edge_that_leaves_nothing_says_so():
     with pytest.raises(GridError, match=r"clone\.edge"):
         clone_spectrum(made(), Start(CENTRES, PARAMS, np.ones(5)), PROFILE, CloneConfig(edge=20))
+
+
+def test_a_fit_stops_when_it_gets_no_better():
+    found = find_lines(made(), FindConfig())
+    start = Start.from_found(found, PROFILE)
+    configs = [CloneConfig(steps=2000, stop=stop, solver="adam", schedule="constant") for stop in (0.9, 0.01)]
+    short, long = (clone_spectrum(made(), start, PROFILE, config) for config in configs)
+    assert short.meta["steps"] < long.meta["steps"] < 2000
+    assert long.rms < short.rms
+
+
+@pytest.mark.parametrize("solver", ["gauss_newton", "adam"])
+def test_pixels_that_are_not_fitted_do_not_matter(solver):
+    spectrum = made()
+    found = find_lines(spectrum, FindConfig(edge=2.5))
+    spoilt = Spectrum(spectrum.wavelength, np.where(spectrum.wavelength > 8508.2, 0.3, spectrum.flux))
+    config = CloneConfig(edge=2.0, steps=30, solver=solver)
+    clones = [clone_spectrum(s, Start.from_found(found, PROFILE), PROFILE, config) for s in (spectrum, spoilt)]
+    np.testing.assert_allclose(clones[0].params, clones[1].params, atol=1e-6)
+
+
+def test_gauss_newton_follows_the_true_gradient():
+    """From any start its first step goes downhill, line by line: the loss falls along it."""
+    spectrum = made()
+    start = Start.from_found(find_lines(spectrum, FindConfig()), PROFILE)
+    losses = []
+    for rate in (1e-3, 2e-3):
+        config = CloneConfig(steps=2, stop=0, learning_rate=rate, schedule="constant")
+        seen = []
+        clone_spectrum(spectrum, start, PROFILE, config, on_step=lambda step, loss, seen=seen: seen.append(loss))
+        losses.append(seen[0] - seen[1])
+    assert losses[0] > 0
+    assert losses[1] == pytest.approx(2 * losses[0], rel=0.05)  # linear in the length of the step
+
+
+@pytest.mark.parametrize("edit", [{"composition": "product"}, {"window": 600}, {"radial_velocity": True},
+                                  {"centres": "free"}])
+def test_what_gauss_newton_cannot_do_is_said_and_auto_does_otherwise(edit):
+    spectrum = made()
+    start = Start.from_found(find_lines(spectrum, FindConfig()), PROFILE)
+    with pytest.raises(ConfigError, match=r"clone\.solver"):
+        clone_spectrum(spectrum, start, PROFILE, CloneConfig(solver="gauss_newton", **edit))
+    assert clone_spectrum(spectrum, start, PROFILE, CloneConfig(steps=2, **edit)).meta["steps"] == 2

@@ -1,25 +1,27 @@
-"""Clone a spectrum: fit every line of one node at once, by gradient descent through the renderer."""
+"""Clone a spectrum: fit every line of one node at once, through the renderer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from hml.core.config import CloneConfig
-from hml.core.errors import GridError
+from hml.core.errors import ConfigError, GridError
 from hml.core.interfaces import LineProfile
 from hml.core.lines import Clone, FoundLines
-from hml.core.render import Layout, lay_out, reach, render
+from hml.core.raster import Raster
+from hml.core.render import has_loops, render
 from hml.core.space import LIGHT, Floats
 from hml.core.spectrum import Spectrum
 
 OnStep = Callable[[int, float], None]
 
-RELAY = 20  # steps after which windows are laid out anew: lines grow while they are fitted
+LOOK = 10  # steps over which a fit must get better to go on
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +37,22 @@ class Start:
         return cls(found.centre, profile.initial(found), np.maximum(found.fwhm, 1e-3))
 
 
+class Fit(Protocol):
+    """A solver in the middle of its work."""
+
+    schedule: str  # what it does best with
+
+    @property
+    def velocity(self) -> float:
+        """Radial velocity of the whole spectrum, km/s."""
+
+    def step(self, rate: float) -> float:
+        """One step, `rate` times the solver's own length; the loss (mean squared error) before it."""
+
+    def lines(self) -> tuple[Floats, Floats]:
+        """centre `[L]` Å and params `[L, K]` as they are now."""
+
+
 def clone_spectrum(
     spectrum: Spectrum,
     start: Start,
@@ -43,85 +61,76 @@ def clone_spectrum(
     device: str = "cpu",
     on_step: OnStep = lambda step, loss: None,
 ) -> Clone:
-    """The lines that reproduce a normalised spectrum (mean squared error, Adam with amsgrad). `on_step` is told every
-    step and its loss; what it raises ends the fit."""
-    fit = _Fit(spectrum, start, profile, config, device)
+    """The lines that reproduce a normalised spectrum (least squares). `on_step` is told every step and its loss; what
+    it raises ends the fit."""
+    raster = Raster.of(torch.as_tensor(spectrum.wavelength, device=device))
+    used = fitted_pixels(spectrum, config)
+    fit = _solver(profile, config, device)(raster, spectrum, used, start, profile, config)
+    schedule = config.schedule or fit.schedule
+    losses: list[float] = []
     for step in range(config.steps):
-        on_step(step, fit.step())
-    return fit.result()
+        rate = 0.5 * (1 + np.cos(np.pi * step / config.steps)) if schedule == "cosine" else 1.0
+        losses.append(fit.step(rate))
+        on_step(step, losses[-1])
+        if config.stop and len(losses) > LOOK and losses[-1 - LOOK] - losses[-1] < config.stop * losses[-1]:
+            break
+    centre, params = fit.lines()
+    rms = _rms(raster, spectrum, used, centre, params, profile, config, fit.velocity)
+    if not np.isfinite(rms):
+        raise GridError(f"{spectrum.name}: the fit diverged; lower clone.learning_rate")
+    meta = {"steps": len(losses), "radial_velocity": fit.velocity}
+    return Clone(centre, params, profile.params, start.centre, rms, meta)
 
 
 def clone_rms(spectrum: Spectrum, clone: Clone, profile: LineProfile, config: CloneConfig) -> float:
     """Root mean square difference of a clone, rendered, from a normalised spectrum, over the pixels that are fitted."""
-    start = Start(clone.centre, clone.params, np.ones(len(clone)))
-    return _Fit(spectrum, start, profile, config, "cpu").result().rms
+    raster, used = Raster.of(torch.as_tensor(spectrum.wavelength)), fitted_pixels(spectrum, config)
+    return _rms(raster, spectrum, used, clone.centre, clone.params, profile, config, 0.0)
 
 
-class _Fit:
-    """The state of one fit; all tensors on one device."""
+def fitted_pixels(spectrum: Spectrum, config: CloneConfig) -> NDArray[np.bool_]:
+    """Which pixels `[N]` count; GridError if none does."""
+    low, high = spectrum.band
+    used = (spectrum.wavelength >= low + config.edge) & (spectrum.wavelength <= high - config.edge)
+    used &= np.isfinite(spectrum.flux)
+    if not used.any():
+        raise GridError(f"{spectrum.name}: clone.edge = {config.edge:g} Å leaves no pixel to fit; make it smaller")
+    return used
 
-    def __init__(self, spectrum: Spectrum, start: Start, profile: LineProfile, config: CloneConfig, device: str):
-        self.config, self.profile, self.name, self.device = config, profile, spectrum.name, device
-        self.wavelength = torch.as_tensor(spectrum.wavelength, device=device)
-        self.flux = torch.as_tensor(spectrum.flux, dtype=torch.float32, device=device)
-        low, high = spectrum.band
-        used = (spectrum.wavelength >= low + config.edge) & (spectrum.wavelength <= high - config.edge)
-        used &= np.isfinite(spectrum.flux)
-        if not used.any():
-            raise GridError(f"{spectrum.name}: clone.edge = {config.edge:g} Å leaves no pixel to fit; make it smaller")
-        self.used = torch.as_tensor(used, device=device)
-        self.found = torch.as_tensor(start.centre, device=device)
-        self.width = torch.as_tensor(start.width, dtype=torch.float32, device=device)
-        # Adam steps the logarithms as they are; centres in units of the width, or in Å for the paper's recipe
-        self.params = torch.tensor(start.params, dtype=torch.float32, device=device, requires_grad=True)
-        self.moves = torch.zeros(len(self.found), device=device, requires_grad=True)
-        self.velocity = torch.zeros((), device=device, requires_grad=config.radial_velocity)
-        free = [self.params, self.moves, *([self.velocity] if config.radial_velocity else [])]
-        self.adam = torch.optim.Adam(free, lr=config.learning_rate, amsgrad=True)
-        self.steps = 0
-        self.layout: Layout | None = None
 
-    def step(self) -> float:
-        if self.config.schedule == "cosine":
-            self.adam.param_groups[0]["lr"] = (
-                self.config.learning_rate * 0.5 * (1 + np.cos(np.pi * self.steps / self.config.steps))
-            )
-        self.adam.zero_grad(set_to_none=True)
-        loss = self._loss()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.adam.step()
-        self.steps += 1
-        return float(loss.detach())
+def _solver(profile: LineProfile, config: CloneConfig, device: str) -> Callable[..., Fit]:
+    """`auto` is Gauss–Newton wherever it can be had."""
+    paper = config.window is not None or config.radial_velocity or config.centres == "free"
+    able = not paper and has_loops(profile, config.composition, torch.device(device), torch.float32)
+    if config.solver == "gauss_newton" and not able:
+        raise ConfigError(
+            "clone.solver: gauss_newton needs the CPU, a profile with compiled loops (pseudo_voigt), composition "
+            "opacity or sum, bounded centres, and neither a window nor a radial velocity; choose auto or adam"
+        )
+    if able and config.solver != "adam":
+        from hml.core.gauss_newton import BlockGaussNewton
 
-    def _loss(self) -> Tensor:
-        if self.layout is None or (self.config.window is None and self.steps % RELAY == 0):
-            self.layout = self._laid_out()
-        moved = self._moved() - self.laid_at
-        stretch = None
-        if self.config.radial_velocity:
-            # a Doppler shift of all lines: offset·s - centre·(1 - s) with s = λ_rest / λ, and 1 - s written out, since
-            # the difference loses its digits in float32
-            shift = self.velocity / LIGHT
-            stretch = (1 - shift)[None]
-            moved = moved + self.found.to(moved.dtype) * shift
-        model = render(self.layout, moved[None], self.params[None], self.profile, self.config.composition, stretch)[0]
-        return ((model - self.flux)[self.used] ** 2).mean()
+        return BlockGaussNewton
+    from hml.core.adam import AdamFit
 
-    def _moved(self) -> Tensor:
-        return self.width * torch.tanh(self.moves) if self.config.centres == "bounded" else self.moves
+    return AdamFit
 
-    def _laid_out(self) -> Layout:
-        span = self.config.window or 1.3 * reach(self.profile, self.params.detach(), self.config.tolerance)
-        self.laid_at = self._moved().detach().clone()  # Adam changes tensors in place
-        return lay_out(self.wavelength, (self.found + self.laid_at)[None], span)
 
-    def result(self) -> Clone:
-        with torch.no_grad():
-            self.layout = None
-            rms = float(self._loss().sqrt())
-            if not np.isfinite(rms):
-                raise GridError(f"{self.name}: the fit diverged; lower clone.learning_rate")
-            centre = (self.found + self._moved()).cpu().numpy()
-        params = self.params.detach().cpu().numpy().astype(np.float64)
-        meta = {"steps": self.steps, "radial_velocity": float(self.velocity.detach())}
-        return Clone(centre, params, self.profile.params, self.found.cpu().numpy(), rms, meta)
+def _rms(
+    raster: Raster,
+    spectrum: Spectrum,
+    used: NDArray[np.bool_],
+    centre: Floats,
+    params: Floats,
+    profile: LineProfile,
+    config: CloneConfig,
+    velocity: float,
+) -> float:
+    device = raster.wavelength.device
+    lines = torch.as_tensor(centre, device=device)[None], torch.as_tensor(params, device=device)[None]
+    factor = torch.tensor([1 / (1 - velocity / LIGHT)], dtype=torch.float64, device=device) if velocity else None
+    with torch.no_grad():
+        flux = render(
+            raster, *lines, profile, config.composition, tolerance=config.tolerance, window=config.window, factor=factor
+        )  # fmt: skip
+    return float(np.sqrt(np.mean((flux[0].double().cpu().numpy() - spectrum.flux)[used] ** 2)))

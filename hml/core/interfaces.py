@@ -118,6 +118,12 @@ class LineProfile(ABC):
         """The profile at `offset` (Å from the centre) `[..., L, C]` with params `[..., L, K]` → `[..., L, C]`.
         Elementwise torch, differentiable in both; falls towards zero away from the centre."""
 
+    def mixture(self, params: torch.Tensor) -> torch.Tensor | None:
+        """The same profile as a Lorentzian plus a Gaussian, s/(x² + g) + a·exp(-p·x²) at offset x, if it is one:
+        (s, g, a, p) `[..., L, 4]` for params `[..., L, K]`. Compiled loops then take the place of `evaluate` on the
+        CPU."""
+        return None
+
 
 # --- interpolators ----------------------------------------------------------------------------------------------
 

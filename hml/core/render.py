@@ -1,53 +1,89 @@
-"""Line parameters → flux: which pixels each line touches, what it adds there, how lines combine.
+"""Line parameters → flux. One sum, two engines:
 
-The generic path: any profile with an elementwise torch `evaluate`, on any device. Wavelengths and centres are float64;
-a profile is evaluated in float32 on offsets from its own centre, so nothing is lost to cancellation.
+`fused`    CPU, float32, profiles that are a Lorentzian plus a Gaussian: compiled loops with analytic derivatives;
+`generic`  any profile with an elementwise torch `evaluate`, on any device, in any precision.
+
+Both follow a line's core on the pixels and its wing on the coarser grids of a raster, see `raster`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+import logging
+from functools import cache
 
 import torch
 from torch import Tensor
 
+from hml.core.errors import SpectrumError
+from hml.core.generic import Composition, Generic, find_reach
 from hml.core.interfaces import LineProfile
+from hml.core.raster import CORE, FARTHEST, Raster
 
-Composition = Literal["opacity", "product", "sum"]
-
-CHUNK = 2_000_000  # line-pixels evaluated at once, to bound memory
-CLAMP = 1.0 - 1e-6  # one line alone never takes more than this (product): keeps the logarithm finite
-MANY = 1000  # lines
-FARTHEST = 400.0  # Å; no wing is followed farther than this
+log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Bucket:
-    """Lines whose windows have the same number of pixels C. All arrays `[B, l, C]` but `lines` `[l]`."""
+def render(
+    raster: Raster,
+    centre: Tensor,
+    params: Tensor,
+    profile: LineProfile,
+    composition: Composition,
+    *,
+    tolerance: float,
+    window: int | None = None,
+    factor: Tensor | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """Flux `[B, N]` of lines at `centre` `[B, L]` (float64 Å) with `params` `[B, L, K]`, differentiable in all of them.
 
-    lines: Tensor
-    pixels: Tensor  # index of the pixel; N for pixels that do not exist
-    offset: Tensor  # pixel minus the centre the layout was made for, Å
+    A wing is followed to where it falls below `tolerance`; or to `window` pixels in all (the paper's way). `factor`
+    `[B]` is λ_observed / λ_rest. SpectrumError if a parameter is not finite.
+    """
+    if not (torch.isfinite(centre).all() and torch.isfinite(params).all()):
+        raise SpectrumError("a line parameter is not finite, so that no spectrum can be made of it")
+    if window is None and has_loops(profile, composition, raster.wavelength.device, dtype):
+        from hml.core.fused import sum_of_lines
+
+        total = sum_of_lines(raster, *_observed(profile, centre, params, factor), tolerance)
+        return 1 - total if composition == "sum" else torch.exp(-total)
+    engine = Generic(raster, profile, composition, tolerance, window, dtype)
+    return engine.render(engine.lay_out(centre, params, factor), centre, params, factor)
 
 
-@dataclass(frozen=True)
-class Layout:
-    """Where lines meet pixels: `[B, L]` lines on N pixels."""
+def has_loops(profile: LineProfile, composition: Composition, device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether the fused engine can do this."""
+    if device.type != "cpu" or dtype != torch.float32 or composition == "product":
+        return False
+    if profile.mixture(torch.zeros(1, len(profile.params))) is None:
+        _tell(type(profile).__name__)
+        return False
+    return True
 
-    buckets: tuple[Bucket, ...]
-    batch: int
-    size: int
+
+@cache
+def _tell(name: str) -> None:
+    log.info("%s has no compiled loop (LineProfile.mixture): torch evaluates it, which takes longer", name)
+
+
+def _observed(profile: LineProfile, centre: Tensor, params: Tensor, factor: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Centres and mixtures as seen after a Doppler shift: all lengths times the factor d, and with x' = x·d
+    s/(x² + g) = s·d²/(x'² + g·d²)."""
+    shape = profile.mixture(params)
+    assert shape is not None
+    if factor is None:
+        return centre, shape
+    square = factor[:, None].to(shape.dtype) ** 2
+    one = torch.ones_like(square)
+    return centre * factor[:, None], shape * torch.stack([square, square, one, 1 / square], -1)
 
 
 def reach(profile: LineProfile, params: Tensor, tolerance: float) -> Tensor:
-    """Distance `[L]` (Å) beyond which a line with `params` `[L, K]` stays below `tolerance`."""
-    steps = torch.logspace(-2.5, torch.tensor(FARTHEST).log10().item(), 64, dtype=torch.float32, device=params.device)
-    with torch.no_grad():
-        seen = profile.evaluate(steps.expand(len(params), -1), params.to(torch.float32)).abs() > tolerance
-    last = (seen * torch.arange(1, 65, device=params.device)).amax(-1)  # 0: nowhere above the tolerance
-    return torch.where(last > 0, steps[last.clamp(max=63)], torch.zeros_like(steps[0]))
+    """Distance `[L]` (Å) beyond which lines with `params` `[L, K]` stay below `tolerance`, at most `FARTHEST`."""
+    shape = profile.mixture(params)
+    if shape is None:
+        return find_reach(profile, params, tolerance).far
+    lorentz, _, _, narrowness = shape.unbind(-1)
+    return torch.maximum((lorentz / tolerance).sqrt(), CORE / (2 * narrowness).sqrt()).clamp(max=FARTHEST)
 
 
 def half_width(profile: LineProfile, params: Tensor) -> Tensor:
@@ -56,78 +92,3 @@ def half_width(profile: LineProfile, params: Tensor) -> Tensor:
     with torch.no_grad():
         lines = profile.evaluate(steps.expand(len(params), -1), params.to(torch.float32))
     return steps[(lines > lines[:, :1] / 2).sum(-1).clamp(max=119)]
-
-
-def lay_out(wavelength: Tensor, centre: Tensor, span: Tensor | int, dtype: torch.dtype = torch.float32) -> Layout:
-    """The layout of lines at `centre` `[B, L]` on `wavelength` `[N]` (increasing), both float64 Å.
-
-    `span` is a reach `[L]` in Å, or the number of pixels in all around each centre.
-    """
-    centre = centre.detach()
-    if isinstance(span, int):
-        first = torch.searchsorted(wavelength, centre) - span // 2
-        count = torch.full_like(first, span)
-        # half a window beyond the ends at most, in pixels as wide as the last ones
-        step = wavelength[[1, -1]] - wavelength[[0, -2]] if len(wavelength) > 1 else torch.ones(2).to(wavelength)
-        touched = (centre > wavelength[0] - span / 2 * step[0]) & (centre < wavelength[-1] + span / 2 * step[1])
-    else:
-        first = torch.searchsorted(wavelength, centre - span)
-        count = torch.searchsorted(wavelength, centre + span) - first
-        touched = count > 0
-    lines = touched.any(0).nonzero()[:, 0]
-    sizes = _rounded(count.amax(0)[lines]) if len(lines) else lines
-    first = torch.where(touched, first, len(wavelength))  # a line that this item of the batch has elsewhere
-    buckets = [
-        _bucket(wavelength, centre, first, part, int(size), dtype)
-        for size in torch.unique(sizes).tolist()
-        for part in _chunks(lines[sizes == size], size * len(centre))
-    ]
-    return Layout(tuple(buckets), len(centre), len(wavelength))
-
-
-def _rounded(count: Tensor) -> Tensor:
-    """Window sizes rounded up to a few values, so that buckets are few: powers of two, or quarters between them where
-    lines are so many that pixels cost more than buckets do."""
-    parts = 4 if len(count) > MANY else 1
-    unit = torch.exp2(count.clamp(min=16).double().log2().floor()).long() // parts
-    return (count + unit - 1) // unit * unit
-
-
-def _chunks(lines: Tensor, cost: int) -> Iterator[Tensor]:
-    yield from torch.split(lines, max(1, CHUNK // max(cost, 1)))
-
-
-def _bucket(wavelength: Tensor, centre: Tensor, first: Tensor, lines: Tensor, size: int, dtype: torch.dtype) -> Bucket:
-    n = len(wavelength)
-    pixels = first[:, lines, None] + torch.arange(size, device=wavelength.device)
-    exists = (pixels >= 0) & (pixels < n)
-    offset = (wavelength[pixels.clamp(0, n - 1)] - centre[:, lines, None]).to(dtype)
-    return Bucket(lines, torch.where(exists, pixels, n), offset)
-
-
-def render(
-    layout: Layout,
-    moved: Tensor,
-    params: Tensor,
-    profile: LineProfile,
-    composition: Composition,
-    stretch: Tensor | None = None,
-) -> Tensor:
-    """Flux `[B, N]` of lines with `params` `[B, L, K]` whose centres lie `moved` `[B, L]` Å from the layout's.
-
-    `stretch` `[B]` multiplies offsets (a Doppler factor relative to the layout's). Differentiable in all three.
-    """
-    total = None
-    for bucket in layout.buckets:
-        offset = bucket.offset if stretch is None else bucket.offset * stretch[:, None, None].to(bucket.offset.dtype)
-        offset = offset - moved[:, bucket.lines, None].to(bucket.offset.dtype)
-        line = profile.evaluate(offset, params[:, bucket.lines].to(offset.dtype))
-        term = torch.log1p(-line.clamp(max=CLAMP)) if composition == "product" else -line
-        flat = bucket.pixels + torch.arange(layout.batch, device=term.device)[:, None, None] * (layout.size + 1)
-        if total is None:
-            total = term.new_zeros(layout.batch * (layout.size + 1))
-        total = total.index_add(0, flat.reshape(-1), term.reshape(-1))
-    if total is None:
-        return torch.ones(layout.batch, layout.size, dtype=params.dtype, device=params.device) + 0 * params.sum()
-    sums = total.view(layout.batch, layout.size + 1)[:, :-1]
-    return 1 + sums if composition == "sum" else torch.exp(sums)

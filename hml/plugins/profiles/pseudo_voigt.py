@@ -27,15 +27,18 @@ class PseudoVoigt(LineProfile):
 
     def evaluate(self, offset: torch.Tensor, params: torch.Tensor) -> torch.Tensor:
         """offset `[..., L, C]` Å, params `[..., L, 3]` → `[..., L, C]`."""
-        area, sigma, gamma = widths(params)
+        # everything of a line is worked out once; each pixel then costs one exponential and one division
+        lorentz, gamma_square, gauss, narrowness = self.mixture(params)[..., None].unbind(-2)
+        square = offset * offset
+        return lorentz / (square + gamma_square) + gauss * torch.exp(-square * narrowness)
+
+    def mixture(self, params: torch.Tensor) -> torch.Tensor:
+        area, sigma, gamma = (x[..., 0] for x in widths(params))
         full, eta = mixing(sigma, gamma)
         if self.config.widths == "common":
             sigma, gamma = full / FWHM_OF_SIGMA, full / 2.0
-        # everything of a line is worked out once; each pixel then costs one exponential and one division
-        lorentz = area * eta * gamma / pi
         gauss = area * (1.0 - eta) / (sigma * sqrt(2.0 * pi))
-        square = offset * offset
-        return lorentz / (square + gamma * gamma) + gauss * torch.exp(square * (-0.5 / (sigma * sigma)))
+        return torch.stack([area * eta * gamma / pi, gamma * gamma, gauss, 0.5 / (sigma * sigma)], -1)
 
 
 def mixing(sigma: torch.Tensor, gamma: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -46,7 +49,10 @@ def mixing(sigma: torch.Tensor, gamma: torch.Tensor) -> tuple[torch.Tensor, torc
     f_gauss, f_lorentz = FWHM_OF_SIGMA * sigma, 2.0 * gamma
     both = f_gauss + f_lorentz
     g, v = f_gauss / both, f_lorentz / both
-    fifth = v**5 + g * (0.07842 * v**4 + g * (4.47163 * v**3 + g * (2.42843 * v**2 + g * (2.69269 * v + g))))
+    square = v * v
+    fifth = square * square * (v + 0.07842 * g) + g * g * (
+        4.47163 * square * v + g * (2.42843 * square + g * (2.69269 * v + g))
+    )
     root = torch.exp(torch.log(fifth) / 5.0)
     r = v / root
     return both * root, r * (1.36603 + r * (-0.47719 + r * 0.11116))
