@@ -1,5 +1,6 @@
 """The command line as a person and a program meet it: output, exit codes, one clear line for every mistake."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -63,6 +64,31 @@ def test_stages_one_by_one(hml, tmp_path):
     assert abs(values["logg"] - 4.2) < 0.1
 
 
+SEARCH = TINY[-2:]
+
+
+def test_a_generator_is_packed_described_and_used_where_there_is_nothing_else(hml, tmp_path):
+    text = hml("grid", "pack", *TINY[:-2], "--output", "tiny.hml")
+    digest = hashlib.sha256((tmp_path / "tiny.hml").read_bytes()).hexdigest()
+    for word in ("synthetic", "tracks", "teff 5000–5400 K", "8700.0–8715.0 Å", "MB", f"sha256 {digest}\n",
+                 "hml run --generator tiny.hml"):
+        assert word in text
+    facts = json.loads(hml("grid", "info", "tiny.hml", "--json"))
+    assert (facts["nodes"], facts["sha256"]) == (12, digest)
+    fresh = {"HML_HOME": str(tmp_path / "fresh")}
+    data = json.loads(hml("run", "--generator", "tiny.hml", *SEARCH, "--json", **fresh))
+    assert {p["name"] for p in data["parameters"] if p["truth"] is not None} == {"teff", "logg", "feh"}
+    assert data["config"]["generator"]["path"] == str(tmp_path / "tiny.hml")
+    point = ("--labels", "teff=5100,logg=4.2,feh=-0.1")
+    hml("reconstruct", "--generator", "tiny.hml", *point, "--output", "s.ecsv", **fresh)
+    hml("infer", "--generator", "tiny.hml", "--spectrum", "s.ecsv", *SEARCH, "--output", "fit", **fresh)
+    measured = json.loads((tmp_path / "fit" / "result.json").read_text())
+    assert abs(measured["parameters"][0]["value"] - 5100) < 30
+    assert [p.name for p in (tmp_path / "fresh" / "data").iterdir()] == ["runs"]
+    for command in (["build", *TINY], ["run", "--test"]):
+        assert "generator" in hml(*command, "--set", "generator.path=tiny.hml", code=1)
+
+
 def test_plugins_lists_every_family(hml):
     data = json.loads(hml("plugins", "--json"))
     assert {c["family"] for c in data["components"]} == {
@@ -108,6 +134,13 @@ def test_doctor(hml):
     (["reconstruct", "--labels", "teff=5100", "--output", "x.ecsv", *TINY], ["label logg, feh is missing"]),
     (["reconstruct", "--labels", "teff:5100", "--output", "x.ecsv"], ["--labels", "name=number"]),
     (["reconstruct", "--labels", "teff=5100,logg=4.2,feh=-0.1", "--output", "x", "--wavelength", "8"], ["low:high"]),
+    (["run", "--generator", "x.hml", "--grid", "phoenix"], ["--grid phoenix: --generator x.hml decides that"]),
+    (["run", "--generator", "x.hml", "--interpolator", "linear"], ["--interpolator linear: --generator x.hml"]),
+    (["run", "--generator", "x.hml", "--set", "grid.teff=5000"], ["--set grid.teff=5000: --generator x.hml"]),
+    (["run", "--generator", "x.hml"], ["x.hml", "cannot be read"]),
+    (["reconstruct", "--generator", ".", "--labels", "teff=1", "--output", "x.ecsv"], ["Is a directory"]),
+    (["grid", "info", "x.hml"], ["x.hml", "cannot be read"]),
+    (["grid", "info", "x.hml", "--teff", "5000"], ["x.hml", "leave the options out"]),
     (["grid", "export", "out", "starfish_hdf5", "--set", "grid.path=nowhere"], ["nowhere"]),
 ])
 def test_mistakes_are_one_clear_line(hml, tmp_path, arguments, words):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hml.cli.options import ConfigFile, Json, Sets, make_config, progress
+from hml.cli.options import ConfigFile, Device, Interpolator, Json, Sets, make_config, progress
 from hml.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _where(applies: Applies | None) -> str:
 
 @app.command()
 def info(
-    name: Name = None,
+    name: Annotated[str | None, typer.Argument(help="Name of the grid, or file of a generator.")] = None,
     teff: Teff = None,
     logg: Logg = None,
     feh: Feh = None,
@@ -73,9 +73,14 @@ def info(
     sets: Sets = None,
     json: Json = False,
 ) -> None:
-    """Axes, nodes, holes, band and files of a grid, as selected."""
+    """Axes, nodes, holes, band and files of a grid, as selected; or what is in the file of a generator."""
     from hml.cli.show import show_facts
 
+    if name is not None and (Path(name).suffix or Path(name).is_file()):
+        if any(option is not None for option in (teff, logg, feh, alpha, wavelength, config, sets)):
+            raise ConfigError(f"{name}: what is in a file cannot be selected; leave the options out")
+        _show_packed(Path(name), json)
+        return
     parts = _parts(name, {"teff": teff, "logg": logg, "feh": feh, "alpha": alpha}, wavelength, config, sets)
     show_facts(f"grid {parts.config.grid.name}", _facts(parts), json)
 
@@ -122,6 +127,41 @@ def export(
         raise ConfigError(f"grid {parts.config.grid.name!r} cannot write itself out; synthetic can")
     files = write(folder, progress=parts.context.progress)
     print(f"{len(files):,} files written under {folder}")
+
+
+@app.command()
+def pack(
+    output: Annotated[Path, typer.Option("--output", help="File to write, such as synthetic.hml.")],
+    name: Name = None,
+    config: ConfigFile = None,
+    interpolator: Interpolator = None,
+    sets: Sets = None,
+    device: Device = None,
+    json: Json = False,
+) -> None:
+    """Write the generator of a grid to one file that can be given away (built first if it is not there yet). The file
+    holds no code and no paths; `hml run --generator FILE` uses it without the grid."""
+    from hml.core import pipeline
+
+    chosen = make_config(config, name, interpolator, sets=sets, device=device)
+    pipeline.build(chosen, progress=progress()).save(output)
+    _show_packed(output, json)
+    if not json:
+        print(f"{output} written; `hml run --generator {output} --spectrum FILE` measures with it")
+
+
+def _show_packed(path: Path, json: bool) -> None:
+    """What is in a generator's file, and by what it can be recognised. ArtefactError if it is damaged."""
+    from hml.cli.show import show_facts
+    from hml.core.pack import describe, sha256
+    from hml.core.store import verify
+
+    facts = {**describe(path), "size": f"{path.stat().st_size / 1e6:,.2f} MB"}
+    verify(path)
+    digest = sha256(path)
+    show_facts(f"generator {path.name}", {**facts, "sha256": digest} if json else facts, json)
+    if not json:
+        print(f"sha256 {digest}")  # a table would break it into two lines
 
 
 def _parts(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +20,9 @@ Optimizer = Annotated[str | None, typer.Option("--optimizer", "-o", help="Optimi
 Sets = Annotated[
     list[str] | None, typer.Option("--set", "-s", help="Edit one field, e.g. grid.teff=[3000,4000]. Repeatable.")
 ]
+GeneratorFile = Annotated[
+    Path | None, typer.Option("--generator", help="Use the generator of this file (see hml grid pack): no grid needed.")
+]
 Seed = Annotated[int | None, typer.Option("--seed", help="Of everything random.")]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, …")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -34,18 +37,32 @@ def make_config(  # one argument per shared option
     seed: int | None = None,
     device: str | None = None,
     spectrum: Path | None = None,
+    generator: Path | None = None,
 ) -> RunConfig:
     """The config that the options of a command mean."""
     from hml.core.config import load_config
 
+    if generator is not None:
+        _refuse_decided(generator, {"--grid": grid, "--interpolator": interpolator}, sets or ())
     slots = {"grid": grid, "interpolator": interpolator, "optimizer": optimizer}
-    fields = {"runtime.seed": seed, "runtime.device": device, "spectrum.path": spectrum}
+    fields = {"runtime.seed": seed, "runtime.device": device, "spectrum.path": spectrum, "generator.path": generator}
     return load_config(
         config,
         slots={k: v for k, v in slots.items() if v is not None},
         fields={k: v for k, v in fields.items() if v is not None},
         sets=sets or (),
     )
+
+
+def _refuse_decided(generator: Path, slots: Mapping[str, str | None], sets: Sequence[str]) -> None:
+    """ConfigError if other options say what the file of a generator decides."""
+    from hml.core.errors import ConfigError
+    from hml.core.pack import DECIDED
+
+    said = [f"{option} {name}" for option, name in slots.items() if name is not None]
+    said += [f"--set {item}" for item in sets if item.partition("=")[0].partition(".")[0] in DECIDED]
+    if said:
+        raise ConfigError(f"{said[0]}: --generator {generator} decides that; leave one of the two out")
 
 
 def progress() -> Progress:

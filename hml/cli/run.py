@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from hml.cli.options import ConfigFile, Device, Grid, Interpolator, Json, Optimizer, Seed, Sets, make_config, progress
+from hml.cli.options import (
+    ConfigFile,
+    Device,
+    GeneratorFile,
+    Grid,
+    Interpolator,
+    Json,
+    Optimizer,
+    Seed,
+    Sets,
+    make_config,
+    progress,
+)
 from hml.core.errors import ConfigError, LabelError
 
 SpectrumFile = Annotated[Path | None, typer.Option("--spectrum", help="File to measure; else a truth from the grid.")]
@@ -23,6 +35,7 @@ def add_to(app: typer.Typer) -> None:
 def run(  # one argument per option
     config: ConfigFile = None,
     grid: Grid = None,
+    generator: GeneratorFile = None,
     interpolator: Interpolator = None,
     optimizer: Optimizer = None,
     spectrum: SpectrumFile = None,
@@ -39,8 +52,10 @@ def run(  # one argument per option
     spectrum of known labels, and truth and result are shown side by side."""
     from hml.cli.show import show_protocol, show_result
 
-    chosen = make_config(config, grid, interpolator, optimizer, sets, seed, device, spectrum)
+    chosen = make_config(config, grid, interpolator, optimizer, sets, seed, device, spectrum, generator)
     if test:
+        if chosen.generator.path is not None:
+            raise ConfigError("--test measures the nodes of a grid, and a generator's file has none; leave it out")
         from hml.core.protocol import run_protocol
 
         show_protocol(run_protocol(chosen, output=output, progress=progress()), json)
@@ -98,25 +113,16 @@ def build(
     from hml.cli.show import show_facts
     from hml.core import pipeline
     from hml.core.build import Shelf
+    from hml.core.pack import describe
     from hml.core.parts import Parts, plan_nodes
 
     chosen = make_config(config, grid, interpolator, sets=sets, device=device)
-    made = pipeline.build(chosen, progress=progress())
+    if chosen.generator.path is not None:
+        raise ConfigError(f"generator.path: {chosen.generator.path} is built already; leave it out to build another")
+    pipeline.build(chosen, progress=progress())
     parts = Parts.of(chosen)
-    low, high = made.band
-    rms = sorted(made.header["clone_rms"])
-    show_facts(
-        "generator",
-        {
-            "nodes": len(made.header["nodes"]),
-            "tracks": len(made),
-            "band": f"{low:.1f}–{high:.1f} Å",
-            "labels": ", ".join(f"{a.name} {a.lower:g}–{a.upper:g} {a.unit}".strip() for a in made.space.axes),
-            "median clone rms": rms[len(rms) // 2],
-            "file": str(Shelf.of(parts, plan_nodes(parts)).generator),
-        },
-        json,
-    )
+    path = Shelf.of(parts, plan_nodes(parts)).generator
+    show_facts("generator", {**describe(path), "file": str(path)}, json)
 
 
 def reconstruct(
@@ -126,6 +132,7 @@ def reconstruct(
     flux: Annotated[str, typer.Option("--flux", help="normalised, or absolute (the grid's unit).")] = "normalised",
     config: ConfigFile = None,
     grid: Grid = None,
+    generator: GeneratorFile = None,
     interpolator: Interpolator = None,
     sets: Sets = None,
     device: Device = None,
@@ -139,8 +146,9 @@ def reconstruct(
         raise ConfigError(f"--flux {flux}: expected normalised or absolute")
     point = _labels(labels)
     low, high = _range(wavelength)
-    generator = pipeline.build(make_config(config, grid, interpolator, sets=sets, device=device), progress=progress())
-    spectrum = generator.spectrum(point, low=low, high=high, absolute=flux == "absolute")
+    chosen = make_config(config, grid, interpolator, sets=sets, device=device, generator=generator)
+    made = pipeline.build(chosen, progress=progress())
+    spectrum = made.spectrum(point, low=low, high=high, absolute=flux == "absolute")
     write_spectrum(spectrum, output)
     show_facts("spectrum", {"file": str(output), "pixels": len(spectrum), **spectrum.meta["labels"]}, False)
 
@@ -149,6 +157,7 @@ def infer(
     spectrum: Annotated[Path, typer.Option("--spectrum", help="File to measure.")],
     config: ConfigFile = None,
     grid: Grid = None,
+    generator: GeneratorFile = None,
     interpolator: Interpolator = None,
     optimizer: Optimizer = None,
     sets: Sets = None,
@@ -158,7 +167,7 @@ def infer(
     json: Json = False,
 ) -> None:
     """Measure a spectrum with a generator (built first if it is not there yet)."""
-    run(config, grid, interpolator, optimizer, spectrum, sets, output, seed, device, json, False)
+    run(config, grid, generator, interpolator, optimizer, spectrum, sets, output, seed, device, json, False)
 
 
 def _labels(text: str) -> dict[str, float]:

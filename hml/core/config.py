@@ -153,15 +153,27 @@ class CloneConfig(ComponentConfig):
     composition: Literal["opacity", "product", "sum"] = Field(
         "opacity", description="how lines combine: exp(-Σ), Π(1 - a·V) as in the paper, or 1 - Σ"
     )
-    steps: int = Field(60, ge=1, description="optimizer steps (epochs)")
-    learning_rate: float = Field(0.1, gt=0, description="of Adam (amsgrad)")
-    schedule: Literal["cosine", "constant"] = Field("cosine", description="how the learning rate changes")
+    solver: Literal["auto", "gauss_newton", "adam"] = Field(
+        "auto",
+        description="gauss_newton: a small matrix a line, on the CPU, for profiles with compiled loops; adam: any "
+        "profile, any device; auto: the former where it can be had",
+    )
+    steps: int = Field(100, ge=1, description="steps (epochs) at most")
+    stop: float = Field(
+        0.01, ge=0, description="a fit ends when ten steps lower the loss by less than this part of it; 0: never before"
+    )
+    learning_rate: float | None = Field(
+        None, gt=0, description="length of steps; null: the solver's own, 1 for gauss_newton and 0.1 for adam (amsgrad)"
+    )
+    schedule: Literal["cosine", "constant"] | None = Field(
+        None, description="how the length of steps changes; null: the solver's own, constant for gauss_newton"
+    )
     centres: Literal["bounded", "free"] = Field(
         "bounded", description="bounded: in units of the line's width, one width at most; free: in Å, as in the paper"
     )
     radial_velocity: bool = Field(False, description="one more free parameter per node, as in the paper")
     window: int | None = Field(None, ge=3, description="pixels in all around each centre; null: per line, by tolerance")
-    tolerance: float = Field(3e-5, gt=0, lt=0.1, description="a line's wing is cut where it falls below this")
+    tolerance: float = Field(1e-7, gt=0, lt=0.1, description="a line's wing is cut where it falls below this")
     edge: float = Field(0.0, ge=0, description="pixels closer than this to the ends of the band are not fitted, Å")
     from_blase: UserPath | None = Field(
         None,
@@ -177,14 +189,21 @@ class AssociateConfig(ComponentConfig):
         "tracks", description="tracks: neighbouring nodes linked in velocity; paper: identical pre-fit centres"
     )
     tolerance: float = Field(6.0, gt=0, description="largest shift between neighbouring nodes, km/s (tracks)")
-    refit: int = Field(80, ge=0, description="steps of a second fit of every node with all tracks; 0: none (tracks)")
+    refit: int = Field(
+        60, ge=0, description="steps, at most, of a second fit of every node with all tracks; 0: none (tracks)"
+    )
 
 
 class GeneratorConfig(ComponentConfig):
-    """How spectra are made from line parameters."""
+    """How spectra are made from line parameters, or the file of a generator that is used as it is."""
 
+    path: UserPath | None = Field(
+        None,
+        description="file of a generator, such as `hml grid pack` writes; what it was made with (grid, find, profile, "
+        "clone, associate, hold_out, interpolator and the rest of this section) then takes the place of what is here",
+    )
     window: int | None = Field(None, ge=3, description="pixels in all around each centre; null: per line, by tolerance")
-    tolerance: float = Field(3e-5, gt=0, lt=0.1, description="a line's wing is cut where it falls below this")
+    tolerance: float = Field(1e-7, gt=0, lt=0.1, description="a line's wing is cut where it falls below this")
 
 
 class SpectrumConfig(ComponentConfig):

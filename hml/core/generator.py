@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +14,23 @@ import torch
 from torch import Tensor
 
 from hml.core.components import BuildContext
-from hml.core.config import RunConfig, parse_config
+from hml.core.config import RunConfig
 from hml.core.continuum import expand
-from hml.core.errors import ArtefactError, LabelError, SpectrumError
+from hml.core.errors import ArtefactError, HmlError, LabelError, SpectrumError
+from hml.core.generic import Composition
 from hml.core.interfaces import LineProfile, Manifold
 from hml.core.lines import LineTable, Table
-from hml.core.render import Composition, lay_out, reach, render
+from hml.core.raster import Raster
+from hml.core.render import reach, render
 from hml.core.space import LIGHT, Floats, Space
 from hml.core.spectrum import Spectrum
 from hml.core.store import read_arrays, write_arrays
+from hml.core.stored import AGAIN, KIND, RECIPE, check, filled, needed, recipe, without_places
 
 log = logging.getLogger(__name__)
 
-KIND = "generator"
+SLACK = 1.5  # times as many lines as a window needs
 NOWHERE = 1e9  # Å: the centre of a line that some labels of a batch do not have
-RECIPE = {"find", "profile", "clone", "associate", "interpolator", "generator"}
-"""The sections of a config that a generator is made by (its grid has a place of its own in the header)."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,8 @@ class Generator(torch.nn.Module):
     def lines(self, labels: Tensor | Floats | Mapping[str, float]) -> Lines:
         """The lines at labels `[B, P]`."""
         values = self.manifold(self.points(labels))
+        if values.shape[1:] != (len(self), 1 + len(self.profile.params)):
+            raise ArtefactError(f"the manifold gives numbers {list(values.shape[1:])} for {len(self)} tracks; {AGAIN}")
         centre = self.reference + values[..., 0]
         params = values[..., 1:]
         if np.isfinite(self.cut):
@@ -120,42 +124,50 @@ class Generator(torch.nn.Module):
         """The same generator for the lines that matter between two wavelengths (Å): what it costs is what it holds."""
         near = (self.reference + self.span >= low) & (self.reference - self.span <= high)
         index = near.nonzero()[:, 0].cpu().numpy()
-        first, last = torch.searchsorted(self.wavelength, torch.tensor([low, high + 1e-9]).to(self.wavelength)).tolist()
+        hull = slice(int(index[0]), int(index[-1]) + 1) if len(index) else slice(0, 0)
+        # neighbours in the table are a view of it; a few lines too many cost less than a copy
+        lines = hull if hull.stop - hull.start <= SLACK * len(index) else index
+        ends = torch.tensor([low, high + 1e-9], dtype=torch.float64, device=self.wavelength.device)
+        first, last = torch.searchsorted(self.wavelength, ends).tolist()
         starts = (self.starts - first).clamp(min=0).unique()
         arrays = {
-            "reference": self.reference[near],
-            "span": self.span[near],
+            "reference": self.reference[lines],
+            "span": self.span[lines],
             "starts": starts[starts < max(last - first, 1)],
             "wavelength": self.wavelength[first:last],
         }
-        return Generator(self.space, self.manifold.subset(index), self.continuum, self.profile, arrays, self.header)
+        return Generator(self.space, self.manifold.subset(lines), self.continuum, self.profile, arrays, self.header)
 
     def forward(
         self,
         labels: Tensor | Floats | Mapping[str, float],
-        wavelength: Tensor | None = None,
+        wavelength: Tensor | Raster | None = None,
         velocity: Tensor | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> Tensor:
-        """Normalised flux `[B, N]` at `wavelength` `[N]` (increasing vacuum Å inside the band; default the grid's own
-        pixels; outside the band there are no lines to render). `velocity` `[B]` km/s, positive for recession, shifts
-        the lines."""
-        wavelength = self.wavelength if wavelength is None else wavelength
+        """Normalised flux `[B, N]` at `wavelength` `[N]`: increasing vacuum Å inside the band (outside there are no
+        lines to render), as a Raster where the same is asked for often; default the grid's own pixels. `velocity` `[B]`
+        km/s, positive for recession, shifts the lines."""
+        raster = wavelength if isinstance(wavelength, Raster) else self.raster
+        if isinstance(wavelength, Tensor):
+            raster = Raster.of(wavelength)
         lines = self.lines(labels)
-        alive = torch.isfinite(lines.params[..., 0])
-        some = alive.any(0)
-        if not some.all():
-            lines, alive = Lines(lines.centre[:, some], lines.params[:, some]), alive[:, some]
-        centre = torch.where(alive, lines.centre, torch.full_like(lines.centre, NOWHERE))
-        params = torch.where(alive[..., None], lines.params, torch.zeros_like(lines.params))
-        factor = torch.ones(len(centre), dtype=torch.float64) if velocity is None else doppler(velocity)
-        factor = factor.to(centre.device)
-        laid = (centre * factor[:, None]).detach()
-        layout = lay_out(wavelength, laid, self.window or self.span[some], dtype)
-        # seen from the line's own frame a pixel lies λ/d - c = offset/d - (c - laid/d) from the centre
-        stretch = 1 / factor
-        moved = centre - laid * stretch[:, None]
-        return render(layout, moved, params, self.profile, self.composition, stretch)
+        centre, params = lines.centre, lines.params
+        if np.isfinite(self.cut):
+            alive = torch.isfinite(params[..., 0])
+            some = alive.any(0)
+            centre, params, alive = centre[:, some], params[:, some], alive[:, some]
+            centre = torch.where(alive, centre, torch.full_like(centre, NOWHERE))
+            params = torch.where(alive[..., None], params, torch.zeros_like(params))
+        return render(
+            raster, centre, params, self.profile, self.composition, tolerance=self.header["tolerance"],
+            window=self.window, factor=None if velocity is None else doppler(velocity).to(centre.device), dtype=dtype,
+        )  # fmt: skip
+
+    @cached_property
+    def raster(self) -> Raster:
+        """The grid's own pixels; SpectrumError if there are none."""
+        return Raster.of(self.wavelength)
 
     # --- labels → a Spectrum ---
 
@@ -204,10 +216,12 @@ class Generator(torch.nn.Module):
     # --- on disk ---
 
     def save(self, path: Path) -> None:
-        """One file; see `Generator.load`."""
+        """One file, which is all that `Generator.load` needs. Paths and addresses are left out of it."""
         arrays = {"reference": self.reference, "span": self.span, "wavelength": self.wavelength, "starts": self.starts}
         arrays |= {f"manifold.{k}": v for k, v in self.manifold.state_dict().items()}
         header = {**self.header, "space": self.space.to_json(), "manifold": self.manifold.header()}
+        header |= {"plugins": needed(self.header["config"])}
+        header |= {name: without_places(self.header[name]) for name in ("grid", "config")}
         if self.continuum is not None:
             arrays |= {f"continuum.{k}": v for k, v in self.continuum.state_dict().items()}
             header["continuum"] = self.continuum.header()
@@ -216,22 +230,27 @@ class Generator(torch.nn.Module):
     @classmethod
     def load(cls, path: Path, device: str = "cpu") -> Generator:
         """A generator from its file; ArtefactError if the file is damaged, of another schema, or needs a plugin that is
-        not installed."""
-        arrays, header = read_arrays(path, KIND)
+        not installed. Its numbers stay in the file, mapped into memory, and are read where they are needed.
+
+        The file may come from anywhere: it holds no code, and what it says is checked before it is used. Whether its
+        content is what was written, `hml.core.store.verify` tells.
+        """
+        arrays, header = read_arrays(path, KIND, mapped=True)
+        check(path, header, arrays)
         try:
+            config, context = recipe(path, header), BuildContext(device=device)
             tensors = {k: torch.from_numpy(v).to(device) for k, v in arrays.items()}
-            config = parse_config(header["config"], source=str(path))
-            context = BuildContext(device=device)
             interpolator = config.interpolator.build(context)
-            manifold = _filled(interpolator.empty(header["manifold"]), tensors, "manifold.")
-            continuum = None
-            if "continuum" in header:
-                continuum = _filled(interpolator.empty(header["continuum"]), tensors, "continuum.")
-            space = Space.from_json(header["space"])
-            made = cls(space, manifold, continuum, config.profile.build(context), tensors, header)
-        except (KeyError, RuntimeError, TypeError) as error:
-            raise ArtefactError(f"{path}: does not hold what a generator needs ({error}); build it again") from None
-        return made.to(device)
+            manifold = filled(interpolator, header["manifold"], tensors, "manifold.")
+            known = header.get("continuum")
+            continuum = None if known is None else filled(interpolator, known, tensors, "continuum.")
+            space, profile = Space.from_json(header["space"]), config.profile.build(context)
+            return cls(space, manifold, continuum, profile, tensors, header).to(device)
+        except HmlError:
+            raise
+        except Exception as error:  # plugins meet the header's words here: what they make of nonsense is their own
+            text = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise ArtefactError(f"{path}: does not hold what a generator needs ({text}); {AGAIN}") from None
 
 
 def build_generator(
@@ -256,6 +275,7 @@ def build_generator(
         **header,
         "composition": config.clone.composition,
         "window": config.generator.window,
+        "tolerance": config.generator.tolerance,
         "cut": float(lines.cut) if np.isfinite(lines.cut) else None,
         "config": config.model_dump(mode="json", include=RECIPE),
     }
@@ -267,18 +287,13 @@ def build_generator(
 
 def _farthest(lines: LineTable, profile: LineProfile, tolerance: float) -> Tensor:
     """How far `[L]` (Å) each line's wing reaches at the node where it reaches farthest."""
-    span = torch.zeros(len(lines))
+    span = torch.zeros(len(lines), dtype=torch.float64)
     for values, present in zip(lines.table.values, lines.present, strict=True):
         here = torch.as_tensor(present)
         if present.any():
-            params = torch.as_tensor(values[present, 1:], dtype=torch.float32)
+            params = torch.as_tensor(values[present, 1:])
             span[here] = torch.maximum(span[here], reach(profile, params, tolerance))
     return span
-
-
-def _filled(module: Manifold, tensors: Mapping[str, Tensor], prefix: str) -> Manifold:
-    module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
-    return module
 
 
 def doppler(velocity: Tensor) -> Tensor:

@@ -15,13 +15,15 @@ from hml.core.config import ObjectiveConfig
 from hml.core.errors import ConfigError, SpectrumError
 from hml.core.generator import Generator, doppler
 from hml.core.interfaces import Objective
+from hml.core.raster import Raster
 from hml.core.resolution import Broadening
 from hml.core.selection import Selection
 from hml.core.space import Axis, Floats, Space
 from hml.core.spectrum import Spectrum
 
 EXTRINSICS = ("rv", "resolving_power")
-AT_ONCE = 8_000_000  # line-pixels of a batch in memory at one time
+AT_ONCE = 1e8  # numbers of a batch in memory at one time
+PER_PIXEL, PER_LINE = 10, 1000  # numbers that one spectrum takes
 
 
 @dataclass(frozen=True)
@@ -111,8 +113,7 @@ class SpectrumObjective(Objective):
                 "the generator has its lines; check wavelengths, medium, mask and the velocity range"
             )
         self.pixels = sum(order.pixels for order in self.orders)
-        line_pixels = sum(o.line_pixels for o in self.orders)
-        self.at_once = max(1, int(AT_ONCE / max(line_pixels, 1.0)))
+        self.at_once = max(1, int(AT_ONCE / max(order.numbers for order in self.orders)))
 
     @property
     def noise(self) -> float:
@@ -184,7 +185,7 @@ class _Order:
 
     spectrum: Spectrum
     generator: Generator
-    wavelength: Tensor  # [N] Å
+    raster: Raster  # where the model is rendered: on the data's N pixels, or on finer ones
     data: Tensor  # [N] flux over its level
     weight: Tensor  # [N] level over error, or level: residuals are in errors, or in the unit of the flux
     level: float  # mean flux
@@ -198,14 +199,9 @@ class _Order:
         return len(self.data)
 
     @property
-    def line_pixels(self) -> float:
-        """About how many pixels all lines of one spectrum touch."""
-        window = self.generator.window
-        return (
-            float(2 * (self.generator.span / self.step).sum())
-            if window is None
-            else float(len(self.generator) * window)
-        )
+    def numbers(self) -> int:
+        """About how many are in memory while one spectrum is rendered."""
+        return PER_PIXEL * len(self.raster) + PER_LINE * len(self.generator)
 
     @classmethod
     def of(
@@ -233,7 +229,7 @@ class _Order:
         return cls(
             spectrum,
             near,
-            torch.as_tensor(spectrum.wavelength, device=device),
+            Raster.of(torch.as_tensor(spectrum.wavelength, device=device) if kernel is None else kernel.wavelength),
             torch.as_tensor(spectrum.flux / level, device=device),
             torch.as_tensor(level / error, device=device),
             level,
@@ -247,9 +243,9 @@ class _Order:
         """Normalised model `[B, N]` on the data's pixels."""
         velocity = extra.get("rv")
         if self.broadening is None:
-            flux = self.generator(labels, self.wavelength, velocity).double()
+            flux = self.generator(labels, self.raster, velocity).double()
         else:
-            fine = self.generator(labels, self.broadening.wavelength, velocity).double()
+            fine = self.generator(labels, self.raster, velocity).double()
             flux = self.broadening(fine, extra["resolving_power"])
         return torch.nan_to_num(flux, nan=1.0) if self.nan_as_one else flux
 

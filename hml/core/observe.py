@@ -102,7 +102,7 @@ def draw_target(
 ) -> Target:
     """A spectrum of known labels: anywhere in a grid that knows the truth, else one of the nodes held out."""
     if isinstance(grid, TruthGrid) and not (plan.held and config.labels is None):
-        labels = config.labels or _off_node(grid, rng)
+        labels = config.labels or _off_node(plan.space, rng)
         spectrum = grid.truth(labels)
         story = "truth between the nodes of the grid" + ("" if config.labels else ", drawn by seed")
     else:
@@ -117,10 +117,10 @@ def draw_target(
     return Target(orders, story, {**labels, "rv": config.rv, "resolving_power": config.resolving_power or np.nan})
 
 
-def _off_node(grid: GridSource, rng: np.random.Generator) -> dict[str, float]:
+def _off_node(space: Space, rng: np.random.Generator) -> dict[str, float]:
     """Labels drawn uniformly, away from every edge by half a grid step (a quarter where an axis has only two nodes)."""
     labels = {}
-    for axis in grid.space.axes:
+    for axis in space.axes:
         steps = np.diff(axis.nodes) if len(axis.nodes) > 1 else np.zeros(1)
         share = 0.5 if len(steps) > 1 else 0.25
         labels[axis.name] = float(rng.uniform(axis.lower + share * steps[0], axis.upper - share * steps[-1]))

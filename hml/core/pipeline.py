@@ -6,9 +6,11 @@ grid of spectra ─ preprocess ─ find lines ─ clone ─ associate ─ manifo
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +21,18 @@ from hml.core.config import RunConfig
 from hml.core.generator import Generator
 from hml.core.infer import Inference, infer
 from hml.core.observe import Target, draw_target, read_target
+from hml.core.pack import open_generator
 from hml.core.parts import Parts, Plan, ensure_grid, plan_nodes
 from hml.core.report import collect, run_folder, write_run
 from hml.core.result import RunResult
 
+log = logging.getLogger(__name__)
+
 
 def run(config: RunConfig, *, output: Path | None = None, progress: Progress = quiet) -> RunResult:
     """All stages: a generator (built, or found from an earlier run), a target, its labels, a folder of results."""
+    if config.generator.path is not None:
+        return _run_opened(config.generator.path, config, output, progress)
     clock = Clock()
     parts = Parts.of(config, progress)
     with run_folder(output) as folder:
@@ -36,13 +43,28 @@ def run(config: RunConfig, *, output: Path | None = None, progress: Progress = q
             target = observe(parts, plan)
         with clock("build"):
             generator = obtain_generator(parts, plan)
-        with clock("infer"):
-            found = infer(generator, target, parts.optimizer, config, progress)
-        return report(config, generator, target, found, clock, folder)
+        return _measure(parts, generator, target, clock, folder)
+
+
+def _run_opened(path: Path, config: RunConfig, output: Path | None, progress: Progress) -> RunResult:
+    """A run with the generator of a file: it needs no grid, unless a truth is to be drawn from it."""
+    clock = Clock()
+    with clock("open"):
+        opened = open_generator(path, config)
+    parts = Parts.of(opened.config, progress)
+    with run_folder(output) as folder:
+        with clock("target"):
+            target = observe(parts, opened.plan(parts))
+        return _measure(parts, opened.generator, target, clock, folder, opened.notes)
 
 
 def build(config: RunConfig, *, progress: Progress = quiet) -> Generator:
-    """The generator of this config: found if it was built before, else built."""
+    """The generator of this config: that of its file, or found if it was built before, else built."""
+    if config.generator.path is not None:
+        opened = open_generator(config.generator.path, config)
+        for note in opened.notes:
+            log.warning("%s", note)
+        return opened.generator
     parts = Parts.of(config, progress)
     ensure_grid(parts)
     return obtain_generator(parts, plan_nodes(parts))
@@ -57,11 +79,26 @@ def observe(parts: Parts, plan: Plan) -> Target:
     return draw_target(parts.grid, plan, parts.preprocess, config.truth, rng)
 
 
+def _measure(
+    parts: Parts, generator: Generator, target: Target, clock: Clock, folder: Path, notes: tuple[str, ...] = ()
+) -> RunResult:
+    with clock("infer"):
+        found = infer(generator, target, parts.optimizer, parts.config, parts.context.progress)
+    return report(parts.config, generator, target, found, clock, folder, notes)
+
+
 def report(
-    config: RunConfig, generator: Generator, target: Target, found: Inference, clock: Clock, folder: Path
+    config: RunConfig,
+    generator: Generator,
+    target: Target,
+    found: Inference,
+    clock: Clock,
+    folder: Path,
+    notes: tuple[str, ...] = (),
 ) -> RunResult:
     """The result, written to its folder."""
     result = collect(config, generator, target, found, clock.seconds, folder)
+    result = replace(result, notes=(*notes, *result.notes))
     write_run(result, config, generator, target, found, folder)
     return result
 

@@ -1,4 +1,4 @@
-"""Files of arrays: safetensors with a JSON header; written beside the target, checked, then moved. Never pickle."""
+"""Artefacts: arrays with a JSON header in one file; written beside the target, then moved. Never pickle."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hml.core import arrays as files
+from hml.core.arrays import Arrays
 from hml.core.errors import ArtefactError
 
-SCHEMA = 1  # of every artefact; raise it when the meaning of a field changes
-
-Arrays = Mapping[str, NDArray[Any]]
+SCHEMA = 2  # of every artefact; raise it when the meaning of a field changes
 
 
 def digest(*parts: Any) -> str:
@@ -52,8 +53,10 @@ def versions() -> dict[str, str]:
     return found
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Put `content` at `path`, whole or not at all. ArtefactError where that is not allowed or there is no space."""
+@contextmanager
+def _beside(path: Path) -> Iterator[IO[bytes]]:
+    """A file that becomes `path` when the block ends well. ArtefactError where that is not allowed or there is no
+    space."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
@@ -64,7 +67,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     part = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         part.chmod(0o644)
@@ -75,45 +78,58 @@ def write_bytes(path: Path, content: bytes) -> None:
         part.unlink(missing_ok=True)
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Put `content` at `path`, whole or not at all. ArtefactError where that is not allowed or there is no space."""
+    with _beside(path) as file:
+        file.write(content)
+
+
 def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
 def write_arrays(path: Path, kind: str, arrays: Arrays, header: Mapping[str, Any]) -> None:
     """Store named arrays with a header (JSON values). `kind` is checked when read."""
-    from safetensors.numpy import save
-
     full = {"kind": kind, "schema": SCHEMA, "versions": versions(), **header}
-    write_bytes(path, save({k: np.ascontiguousarray(v) for k, v in arrays.items()}, {"hml": json.dumps(full)}))
+    try:
+        with _beside(path) as file:
+            files.write(file, arrays, {"hml": json.dumps(full)})
+    except ValueError as error:
+        raise ArtefactError(f"{path}: cannot be stored ({error})") from None
 
 
 def read_header(path: Path, kind: str) -> dict[str, Any]:
     """The header of an artefact, without its arrays."""
-    from safetensors import SafetensorError, safe_open
+    return _header(path, kind, files.read_notes(path))
 
+
+def read_arrays(path: Path, kind: str, *, mapped: bool = False) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Arrays and header of an artefact; ArtefactError if it is not whole, of another kind or schema, or damaged.
+
+    `mapped`: the arrays stay in the file and are read where they are used. Their content is not looked at (`verify`
+    does that), and the file stays open: this is for few and large files.
+    """
+    arrays, notes = files.read(path)
+    header = _header(path, kind, notes)
+    if mapped:
+        return arrays, header
+    files.verify(path)
+    return {name: array.copy() for name, array in arrays.items()}, header
+
+
+def verify(path: Path) -> None:
+    """ArtefactError if the content of an artefact is not what was written."""
+    files.verify(path)
+
+
+def _header(path: Path, kind: str, notes: Mapping[str, str]) -> dict[str, Any]:
     try:
-        with safe_open(path, "np") as file:
-            header = json.loads((file.metadata() or {})["hml"])
-    except OSError as error:
-        raise ArtefactError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise ArtefactError(f"{path}: is not an hml {kind} ({error}); delete it and build again") from None
+        header = json.loads(notes["hml"])
+    except (KeyError, ValueError, RecursionError):
+        raise ArtefactError(f"{path}: is not an hml {kind} (it has no header)") from None
     if not isinstance(header, dict) or header.get("kind") != kind:
         raise ArtefactError(f"{path}: holds another thing than an hml {kind}; choose another file")
     if header.get("schema") != SCHEMA:
-        raise ArtefactError(
-            f"{path}: has schema {header.get('schema')}, this version of hml reads {SCHEMA}; delete it and build again"
-        )
+        found = f"{header.get('schema')!r:.20}"
+        raise ArtefactError(f"{path}: has schema {found}, this hml reads {SCHEMA}; get it or build it again")
     return header
-
-
-def read_arrays(path: Path, kind: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """Arrays and header of an artefact; ArtefactError if it is not whole, of another kind or schema."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    header = read_header(path, kind)
-    try:
-        return load_file(path), header
-    except (OSError, SafetensorError, ValueError) as error:
-        raise ArtefactError(f"{path}: is damaged ({error}); delete it and build again") from None
