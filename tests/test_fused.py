@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.autograd import forward_ad
 
-from hml.core.fused import sum_of_lines
+from hml.core.fused import flux_of_lines
 from hml.core.raster import Raster
 from hml.core.render import render
 from hml.plugins.profiles.pseudo_voigt import PseudoVoigt
@@ -78,12 +78,12 @@ def test_forward_mode_is_the_transpose_of_reverse_mode():
     )
     weight = torch.as_tensor(rng.normal(size=len(wavelength)), dtype=torch.float32)
     with torch.no_grad(), forward_ad.dual_level():
-        total = sum_of_lines(
-            raster, forward_ad.make_dual(centre, moves), forward_ad.make_dual(shape, changes), WHOLE
+        flux = flux_of_lines(
+            raster, forward_ad.make_dual(centre, moves), forward_ad.make_dual(shape, changes), WHOLE, True
         )
-        tangent = forward_ad.unpack_dual(total).tangent
+        tangent = forward_ad.unpack_dual(flux).tangent
     c, s = centre.clone().requires_grad_(), shape.clone().requires_grad_()
-    (sum_of_lines(raster, c, s, WHOLE)[0] * weight).sum().backward()
+    (flux_of_lines(raster, c, s, WHOLE, True)[0] * weight).sum().backward()
     ahead = float((tangent[0] * weight).double().sum())
     back = float((c.grad * moves).sum() + (s.grad * changes).sum())
     assert ahead == pytest.approx(back, rel=1e-4)

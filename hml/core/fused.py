@@ -30,44 +30,51 @@ f32 = np.float32
 ALONE = 400  # lines fewer than this are not worth a second thread
 
 
-def sum_of_lines(raster: Raster, centre: Tensor, shape: Tensor, tolerance: float) -> Tensor:
-    """Σ `[B, N]` float32 over lines at `centre` `[B, L]` float64 Å with `shape` `[B, L, 4]` as `kernels` has it.
-    Differentiable, in reverse and in forward mode, in both."""
-    return cast(Tensor, _Sum.apply(centre, shape, raster, tolerance))  # type: ignore[no-untyped-call]
+def flux_of_lines(raster: Raster, centre: Tensor, shape: Tensor, tolerance: float, saturate: bool) -> Tensor:
+    """exp(-Σ) (`saturate`) or 1 - Σ `[B, N]`, float32, Σ the sum of lines at `centre` `[B, L]` float64 Å with `shape`
+    `[B, L, 4]` as `kernels` has it. Differentiable in both, in reverse and in forward mode."""
+    return cast(Tensor, _Flux.apply(centre, shape, raster, tolerance, saturate))  # type: ignore[no-untyped-call]
 
 
-class _Sum(torch.autograd.Function):
+class _Flux(torch.autograd.Function):
+    # numpy and compiled loops throughout: torch's own threads would wait, spinning, beside those that work here
+
     @staticmethod
-    def forward(centre: Tensor, shape: Tensor, raster: Raster, tolerance: float) -> Tensor:
+    def forward(centre: Tensor, shape: Tensor, raster: Raster, tolerance: float, saturate: bool) -> Tensor:
         out = np.empty((len(centre), len(raster)), dtype=np.float32)
         works = _works(raster, centre, shape, tolerance)
-        _each(lambda b, alone: works[b].value(out[b], alone), len(works))
+        _each(lambda b, alone: works[b].flux(saturate, out[b], alone), len(works))
         return torch.from_numpy(out)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Raster, float], _: Tensor) -> None:
-        centre, shape, ctx.raster, ctx.tolerance = inputs
-        ctx.save_for_backward(centre, shape)
-        ctx.save_for_forward(centre, shape)
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Raster, float, bool], flux: Tensor) -> None:
+        centre, shape, ctx.raster, ctx.tolerance, ctx.saturate = inputs
+        ctx.save_for_backward(centre, shape, flux)
+        ctx.save_for_forward(centre, shape, flux)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
-        centre, shape = ctx.saved_tensors
+        centre, shape, flux = ctx.saved_tensors
         works = _works(ctx.raster, centre, shape, ctx.tolerance)
-        weight = np.ascontiguousarray(gradient.detach().numpy(), dtype=np.float32)
+        weight = _slope(ctx.saturate, flux) * _singles(gradient)
         move, change = np.zeros(centre.shape, np.float32), np.zeros(shape.shape, np.float32)
         _each(lambda b, alone: works[b].gradient(weight[b], move[b], change[b], alone), len(works))
-        return torch.from_numpy(move).to(centre.dtype), torch.from_numpy(change).to(shape.dtype), None, None
+        return torch.from_numpy(move).to(centre.dtype), torch.from_numpy(change).to(shape.dtype), None, None, None
 
     @staticmethod
-    def jvp(ctx: Any, moved: Tensor | None, changed: Tensor | None, _: None, __: None) -> Tensor:
-        centre, shape = ctx.saved_tensors
+    def jvp(ctx: Any, moved: Tensor | None, changed: Tensor | None, *_: None) -> Tensor:
+        centre, shape, flux = ctx.saved_tensors
         works = _works(ctx.raster, centre, shape, ctx.tolerance)
         move = _singles(torch.zeros_like(centre) if moved is None else moved)
         change = _singles(torch.zeros_like(shape) if changed is None else changed)
         out = np.empty((len(centre), len(ctx.raster)), dtype=np.float32)
         _each(lambda b, alone: works[b].tangent(move[b], change[b], out[b], alone), len(works))
-        return torch.from_numpy(out)
+        return torch.from_numpy(_slope(ctx.saturate, flux) * out)
+
+
+def _slope(saturate: bool, flux: Tensor) -> Any:
+    """d flux / d Σ."""
+    return -flux.detach().numpy() if saturate else np.float32(-1)
 
 
 def _singles(values: Tensor) -> Singles:
@@ -103,15 +110,17 @@ class Work:
         outer[outer <= inner] = 0
         return cls(raster, centre, shape, near, inner, outer)
 
-    def value(self, out: Singles, alone: bool) -> None:
-        """out `[N]` becomes the sum of the lines."""
-        self._render(out, kernels.near_value, kernels.far_value, (), alone)
+    def flux(self, saturate: bool, out: Singles, alone: bool) -> None:
+        """out `[N]` becomes the flux."""
+        self._render(out, kernels.near_value, kernels.far_value, (), saturate, alone)
 
     def tangent(self, move: Singles, change: Singles, out: Singles, alone: bool) -> None:
-        """out `[N]` becomes the change of the sum with `move` `[L]` and `change` `[L, 4]`."""
-        self._render(out, kernels.near_tangent, kernels.far_tangent, (move, change), alone)
+        """out `[N]` becomes the change of the sum of lines with `move` `[L]` and `change` `[L, 4]`."""
+        self._render(out, kernels.near_tangent, kernels.far_tangent, (move, change), None, alone)
 
-    def _render(self, out: Singles, near: Any, far: Any, changes: tuple[Singles, ...], alone: bool) -> None:
+    def _render(
+        self, out: Singles, near: Any, far: Any, changes: tuple[Singles, ...], saturate: bool | None, alone: bool
+    ) -> None:
         raster, finest = self.raster, self.raster.grids[0]
         grids = [np.zeros(grid.size, dtype=np.float32) for grid in raster.grids]
         used = self._used()
@@ -132,8 +141,14 @@ class Work:
         _share(lay, pieces)
         for g in range(max(used, default=0), 0, -1):
             kernels.to_finer(grids[g], _PHASES, 0, len(grids[g - 1]), grids[g - 1])
-        if used:
-            _share(lambda low, high: kernels.to_pixels(cell, part, low, high, grids[0], out), pieces)
+
+        def finish(low: int, high: int) -> None:
+            if used:
+                kernels.to_pixels(cell, part, low, high, grids[0], out)
+            if saturate is not None:
+                kernels.to_flux(low, high, saturate, out)
+
+        _share(finish, pieces)
 
     def gradient(self, weight: Singles, move: Singles, change: Singles, alone: bool) -> None:
         """Add to `move` `[L]` and `change` `[L, 4]` the gradient of weight · sum."""

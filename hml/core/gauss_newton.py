@@ -60,9 +60,9 @@ class BlockGaussNewton:
         assert shape is not None
         shapes = shape.detach().numpy().astype(np.float32)
         work = Work.of(self.raster, self.lines()[0], shapes, self.config.tolerance)
-        sums = np.empty(len(self.raster), dtype=np.float32)
-        work.value(sums, False)
-        model, slope = (1 - sums, np.ones_like(sums)) if self.config.composition == "sum" else (np.exp(-sums),) * 2
+        model, saturate = np.empty(len(self.raster), dtype=np.float32), self.config.composition == "opacity"
+        work.flux(saturate, model, False)
+        slope = model if saturate else np.ones_like(model)
         residual = np.where(self.used, model - self.flux, np.float32(0))
         loss = float(np.mean(residual[self.used].astype(np.float64) ** 2))
         stiffness = loss / SPREAD**2  # residuals as noise: what a spectrum does not tell stays where it began

@@ -250,8 +250,20 @@ def _lagrange(t):
 
 
 @loops
+def to_flux(low, high, saturate, out):
+    """out[low:high] turns from a sum of lines Σ into flux: exp(-Σ) or, if not `saturate`, 1 - Σ."""
+    target = out[low:high]
+    if saturate:
+        for j in range(len(target)):
+            target[j] = _falling(target[j])
+    else:
+        for j in range(len(target)):
+            target[j] = f32(1) - target[j]
+
+
+@loops
 def to_pixels(cell, part, low, high, grid, out):
-    """Add to out[low:high] a grid's values at cell + part `[N]`, its steps counted from the first point."""
+    """Add to out[low:high] a grid's values at cell + part `[N]`."""
     one = np.uint64(1)
     cells, parts, target = cell[low:high], part[low:high], out[low:high]
     for j in range(len(target)):

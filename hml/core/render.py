@@ -42,10 +42,9 @@ def render(
     if not (torch.isfinite(centre).all() and torch.isfinite(params).all()):
         raise SpectrumError("a line parameter is not finite, so that no spectrum can be made of it")
     if window is None and has_loops(profile, composition, raster.wavelength.device, dtype):
-        from hml.core.fused import sum_of_lines
+        from hml.core.fused import flux_of_lines
 
-        total = sum_of_lines(raster, *_observed(profile, centre, params, factor), tolerance)
-        return 1 - total if composition == "sum" else torch.exp(-total)
+        return flux_of_lines(raster, *_observed(profile, centre, params, factor), tolerance, composition == "opacity")
     engine = Generic(raster, profile, composition, tolerance, window, dtype)
     return engine.render(engine.lay_out(centre, params, factor), centre, params, factor)
 
