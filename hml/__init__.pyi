@@ -39,6 +39,7 @@ from hml.core.interfaces import Reader as Reader
 from hml.core.interfaces import Status as Status
 from hml.core.interfaces import Step as Step
 from hml.core.interfaces import TruthGrid as TruthGrid
+from hml.core.jit import compiled as compiled
 from hml.core.lines import Clone as Clone
 from hml.core.lines import FoundLines as FoundLines
 from hml.core.lines import LineTable as LineTable
@@ -48,6 +49,7 @@ from hml.core.paths import cache_home as cache_home
 from hml.core.paths import data_home as data_home
 from hml.core.pipeline import build as build
 from hml.core.pipeline import run as run
+from hml.core.raster import Raster as Raster
 from hml.core.registry import Registry as Registry
 from hml.core.registry import discover as discover
 from hml.core.registry import installed as installed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -13,14 +13,17 @@ if TYPE_CHECKING:
     from hml import Interpolator
 
 TRAITS = {"requires_rectilinear": True, "differentiable": True}
+STORAGE: Any = Field(
+    "int16",
+    description="how line parameters are kept: as integers of 16 bits, each parameter of each line with a scale of its "
+    "own (a quarter of float64, less than 1e-4 in flux), or as they are",
+)
 
 
 class LinearConfig(ComponentConfig):
     """Multilinear interpolation in the labels themselves."""
 
-    storage: Literal["float64", "float32"] = Field(
-        "float64", description="precision of the stored line parameters; float32 halves memory"
-    )
+    storage: Literal["int16", "float32", "float64"] = STORAGE
 
 
 class CubicConfig(ComponentConfig):
@@ -31,9 +34,7 @@ class CubicConfig(ComponentConfig):
         description="label → what the spline runs in: the label, its logarithm, or 5040/label (for Teff, in which "
         "line strengths are nearly linear); other labels as they are, names that the grid lacks have no effect",
     )
-    storage: Literal["float64", "float32"] = Field(
-        "float64", description="precision of the stored line parameters; float32 halves memory"
-    )
+    storage: Literal["int16", "float32", "float64"] = STORAGE
 
 
 def _linear(config: LinearConfig, _: BuildContext) -> Interpolator:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from hml import Interpolator, Table
-from hml.plugins.interpolators.spline import TensorSpline, fit
+from hml.plugins.interpolators.fit import fit
+from hml.plugins.interpolators.spline import TensorSpline
 
 
 class Linear(Interpolator):

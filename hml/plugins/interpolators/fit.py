@@ -1,0 +1,91 @@
+"""From a table of node values to the coefficients of a spline, a block of lines at a time, in the precision wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import prod
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from hml import GridError, Table
+from hml.plugins.interpolators.basis import AxisPlan, Basis, Floats, solver
+from hml.plugins.interpolators.packed import STRENGTH, Packed
+from hml.plugins.interpolators.spline import TensorSpline
+
+AT_ONCE = 2**18  # numbers of a block: one stays in the cache of a core
+
+
+def fit(table: Table, degree: int, coordinates: Mapping[str, str], storage: str) -> TensorSpline:
+    """The spline of `degree` (less on short axes) through every node of a rectilinear table.
+
+    Storage int16 is for the parameters of lines; whatever else a table holds is then kept in float64.
+    """
+    order = _grid_order(table)
+    _check_finite(table)
+    basis = Basis([
+        AxisPlan(axis.name, axis.nodes, min(degree, len(axis.nodes) - 1), coordinates.get(axis.name, "identity"))
+        for axis in table.space.axes
+    ])
+    solvers = [solver(plan.in_coordinate(), plan.degree) if plan.degree > 1 else None for plan in basis.plans]
+    lines, params = table.values.shape[1:]
+    if storage == "int16" and STRENGTH in table.names:
+        store: Packed | _Plain = Packed(basis.rows, lines, table.names)
+    else:
+        store = _Plain((basis.rows, lines, params), "float64" if storage == "int16" else storage)
+    for some in _blocks(len(order) * params, lines):
+        values = table.values[:, some][order].astype(np.float64, copy=False)
+        store.put(some, _solved(store.before(values, table.space.shape), solvers, table.space.shape))
+    return TensorSpline(basis, *store.state())
+
+
+class _Plain:
+    """Spline coefficients `[M, L, K]` in a precision of their own."""
+
+    def __init__(self, shape: tuple[int, ...], storage: str) -> None:
+        self.coefficients = torch.empty(shape, dtype=getattr(torch, storage))
+
+    def before(self, values: Floats, shape: tuple[int, ...]) -> Floats:
+        return values
+
+    def put(self, some: slice, values: Floats) -> None:
+        self.coefficients[:, some] = torch.from_numpy(values)
+
+    def state(self) -> tuple[torch.Tensor, ...]:
+        return (self.coefficients,)
+
+
+def _blocks(size: int, lines: int) -> Iterator[slice]:
+    """Slices of lines whose values, `size` numbers a line, fill a block."""
+    step = max(1, AT_ONCE // max(size, 1))
+    return (slice(first, min(first + step, lines)) for first in range(0, lines, step))
+
+
+def _solved(values: Floats, solvers: Sequence[Floats | None], shape: tuple[int, ...]) -> Floats:
+    """Node values `[M, l, K]` in the order of the grid → spline coefficients `[M, l, K]`."""
+    for p, matrix in enumerate(solvers):
+        if matrix is not None:  # else the coefficients are the values
+            values = (matrix @ values.reshape(prod(shape[:p]), shape[p], -1)).reshape(values.shape)
+    return values
+
+
+def _grid_order(table: Table) -> NDArray[np.int64]:
+    """The order `[M]` in which the nodes are the product of the axes; GridError if one is missing."""
+    holes = table.space.holes([tuple(node) for node in table.nodes.tolist()])
+    if holes:
+        raise GridError(f"the grid has no node at {_listed(table, holes[0])} ({len(holes)} missing), and this "
+                        "interpolator needs every node of the product of its axes; select a part of the grid without "
+                        "holes, or an interpolator for ragged grids")
+    return np.lexsort(table.nodes.T[::-1])
+
+
+def _check_finite(table: Table) -> None:
+    for node, values in zip(table.nodes, table.values, strict=True):
+        if not np.isfinite(values).all():
+            raise GridError(f"the line table holds a number that is not finite at {_listed(table, node)}; build it "
+                            "again")
+
+
+def _listed(table: Table, node: ArrayLike) -> str:
+    return ", ".join(f"{name}={value:g}" for name, value in table.space.to_dict(node).items())
