@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from skopt import gp_minimize
+from skopt.learning import GaussianProcessRegressor
+from skopt.space import Real
+from skopt.space import Space as Box
+from skopt.utils import cook_estimator
 
 from hml import Axis, BuildContext, Objective, Space, Status, installed
+from hml.plugins.optimizers import GpConfig
+from hml.plugins.optimizers.gp import _proposer
 
 QUICK = {
     "gp": {"n_initial": 25, "n_calls": 5, "candidates": 500},
@@ -226,6 +233,35 @@ def test_all_labels_fixed_is_one_evaluation(name):
 def test_gp_variants(fields):
     result, _ = search("gp", bowl, LABELS, **fields)
     assert result.value < result.values[:25].min()
+
+
+def test_gp_asks_where_gp_minimize_would():
+    plain = {"acquisition": "gp_hedge", "scale": "none", "refit": "restarts", "candidates": 200, "refined": 2}
+    result, _ = search("gp", bowl, LABELS, seed=3, n_initial=8, n_calls=4, polish=False, **plain)
+    rng = np.random.default_rng(3)
+    unit, seed = rng.random((8, 3)), int(rng.integers(2**31 - 1))
+    width, box = LABELS.upper - LABELS.lower, Box([Real(0.0, 1.0, transform="normalize")] * 3)
+    found = gp_minimize(
+        lambda x: float(bowl(LABELS.lower + np.array([x]) * width)[0]), box, x0=unit.tolist(), n_initial_points=0,
+        y0=bowl(LABELS.lower + unit * width).tolist(), n_calls=4, n_points=200, n_restarts_optimizer=2,
+        base_estimator=cook_estimator("GP", space=box, random_state=seed, noise="gaussian"), random_state=seed,
+        acq_func="gp_hedge",
+    )
+    np.testing.assert_allclose((result.points - LABELS.lower) / width, found.x_iters, atol=1e-9)
+
+
+def test_gp_predicts_as_scikit_optimize_does():
+    """One way for many points, another with gradients: they must agree, and the slope must be that of the first."""
+    rng = np.random.default_rng(0)
+    process = _proposer(GpConfig(), 3, 0).base_estimator_.set_params(optimizer=None)
+    known, points = rng.random((40, 3)), rng.random((30, 3))
+    process.fit(known, np.sin(4 * known @ [1.0, 0.7, 0.5]) + rng.normal(0, 0.05, 40))
+    for ours, theirs in zip(process.predict(points, return_std=True),
+                            GaussianProcessRegressor.predict(process, points, return_std=True), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-7)
+    mean, _, slope, _ = process.predict(points[:1], return_std=True, return_mean_grad=True, return_std_grad=True)
+    steps = points[:1] + 1e-5 * np.eye(3)
+    np.testing.assert_allclose((process.predict(steps) - mean) / 1e-5, slope, atol=1e-3)
 
 
 def test_gp_does_not_mind_the_unit_of_the_objective():

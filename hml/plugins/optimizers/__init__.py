@@ -30,7 +30,7 @@ class GpConfig(ComponentConfig):
         "warm", description="hyperparameters are searched from the last optimum, or from three starts at every point"
     )
     candidates: int = Field(2000, ge=10, description="random candidates for the next point")
-    refined: int = Field(2, ge=1, le=10, description="how many of the best candidates are refined by descent")
+    refined: int = Field(1, ge=1, le=10, description="how many of the best candidates are refined by descent")
     tolerance: float = Field(
         0.01, ge=0, description="converged if the last third of guided points lowered the best value by less than this "
         "fraction of it"

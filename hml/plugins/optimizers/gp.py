@@ -1,4 +1,4 @@
-"""Gaussian-process minimisation with scikit-optimize's `gp_minimize`, its random points evaluated as one batch."""
+"""Gaussian-process minimisation as in scikit-optimize's `gp_minimize`, its random points evaluated as one batch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
-from skopt import gp_minimize
+from skopt import Optimizer as Proposer
+from skopt.learning import GaussianProcessRegressor
 from skopt.space import Real
 from skopt.space import Space as Box
 from skopt.utils import cook_estimator
@@ -56,21 +57,15 @@ class GaussianProcess(Optimizer):
     def _guide(self, search: Search, unit: Floats, values: Floats, seed: int) -> int:
         """Evaluate the guided points; returns how many warnings of the libraries were held back."""
         unit_value = _unit(self.config.scale, values)
-
-        def one(x: list[float]) -> float:
-            value = float(search.ask(np.array([x]))[0])
-            return (value if np.isfinite(value) else search.worst) / unit_value
-
-        box = Box([Real(0.0, 1.0, transform="normalize")] * search.size)
+        proposer = _proposer(self.config, search.size, seed)
         known = np.where(np.isfinite(values), values, search.worst) / unit_value
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            gp_minimize(
-                one, box, base_estimator=_process(box, seed, self.config.refit), x0=unit.tolist(), y0=known.tolist(),
-                n_initial_points=0, n_calls=self.config.n_calls, acq_func=self.config.acquisition,
-                n_points=self.config.candidates, n_restarts_optimizer=self.config.refined, random_state=seed,
-                model_queue_size=1,
-            )
+            proposer.tell(unit.tolist(), known.tolist())
+            for left in reversed(range(self.config.n_calls)):
+                x = proposer.ask()
+                value = float(search.ask(np.array([x]))[0])
+                proposer.tell(x, (value if np.isfinite(value) else search.worst) / unit_value, fit=left > 0)
         return len(caught)
 
     def _verdict(self, search: Search) -> Status:
@@ -87,13 +82,29 @@ def _unit(scale: str, values: Floats) -> float:
     return 1.0 if scale == "none" else float(max(finite.min(), 1e-6 * finite.max())) or 1.0
 
 
-def _process(box: Box, seed: int, refit: str) -> Any:
-    """The process that `gp_minimize` would use (Matérn 5/2, one length a label, white noise); `warm` spares most of
-    the likelihood's evaluations, which are most of its time."""
+def _proposer(config: GpConfig, size: int, seed: int) -> Any:
+    """What `gp_minimize` makes of these settings: the process that it would use (Matérn 5/2, one length a label, white
+    noise), asked in the unit box of `size` labels. `warm` spares most of the likelihood's evaluations."""
+    box = Box([Real(0.0, 1.0, transform="normalize")] * size)
     process = cook_estimator("GP", space=box, random_state=seed, noise="gaussian")
-    if refit == "warm":
-        process.set_params(optimizer=_warm_start(seed), n_restarts_optimizer=0)
-    return process
+    if config.refit == "warm":
+        fields = {**process.get_params(deep=False), "optimizer": _warm_start(seed), "n_restarts_optimizer": 0}
+        process = _Batched(**fields)
+    return Proposer(
+        box, process, n_initial_points=0, acq_func=config.acquisition, acq_optimizer="lbfgs", random_state=seed,
+        acq_optimizer_kwargs={"n_points": config.candidates, "n_restarts_optimizer": config.refined},
+        model_queue_size=1,
+    )
+
+
+class _Batched(GaussianProcessRegressor):  # type: ignore[misc]
+    """The same process. Where no gradient is asked for it predicts as scikit-learn does, by one triangular system for
+    all points; scikit-optimize sums over all pairs of known points for each of them, at four times the cost."""
+
+    def predict(self, X: Floats, return_std: bool = False, return_cov: bool = False, **gradients: bool) -> Any:
+        if any(gradients.values()):
+            return super().predict(X, return_std, return_cov, **gradients)
+        return super(GaussianProcessRegressor, self).predict(X, return_std, return_cov)
 
 
 def _warm_start(seed: int) -> Callable[[Any, Floats, Floats], tuple[Floats, float]]:
