@@ -7,6 +7,7 @@ import torch
 
 from hml import Table
 from hml.core.parts import Parts, Plan
+from hml.core.raster import Raster
 
 
 class PixelGenerator:
@@ -24,9 +25,7 @@ class PixelGenerator:
         self.space = plan.space
         self.wavelength = torch.as_tensor(spectra[0].wavelength)
         self.reference = self.wavelength
-        self.span = torch.ones(1)  # one unit of work a pixel
         self.resolving_power = parts.grid.resolving_power
-        self.window = None
         self.band = spectra[0].band
         slices = spectra[0].order_slices()
         self.orders = [(float(spectra[0].wavelength[s][0]), float(spectra[0].wavelength[s][-1])) for s in slices]
@@ -41,9 +40,13 @@ class PixelGenerator:
         }
         return part
 
+    def __len__(self) -> int:
+        return 0  # lines
+
     def __call__(
-        self, labels: torch.Tensor, wavelength: torch.Tensor, velocity: torch.Tensor | None = None
+        self, labels: torch.Tensor, raster: Raster, velocity: torch.Tensor | None = None
     ) -> torch.Tensor:
+        wavelength = raster.wavelength
         if velocity is not None or not torch.isin(wavelength, self.wavelength).all():
             raise ValueError("pixel interpolation knows only the grid's own pixels")
         inside = torch.as_tensor(self.space.require(labels.detach().numpy()))

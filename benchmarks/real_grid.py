@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from pixels import PixelGenerator
 
-from hml import parse_config
+from hml import Raster, parse_config
 from hml.core import pipeline
 from hml.core.infer import infer
 from hml.core.parts import Parts, plan_nodes
@@ -78,7 +78,7 @@ def _held_out(made: object, parts: Parts, plan: object) -> dict[str, float]:
         if all(a.lower <= x <= a.upper for x, a in zip(node, plan.space.axes, strict=True)):  # type: ignore[attr-defined]
             spectrum = parts.prepared(node)
             with torch.no_grad():
-                flux = made(torch.tensor([node], dtype=torch.float64), torch.as_tensor(spectrum.wavelength))  # type: ignore[operator]
+                flux = made(torch.tensor([node], dtype=torch.float64), Raster.of(torch.as_tensor(spectrum.wavelength)))  # type: ignore[operator]
             rms.append(float(np.sqrt(np.mean((flux[0].double().numpy() - spectrum.flux) ** 2))))
     return {"all": float(np.sqrt(np.mean(np.square(rms)))), "median_node": float(np.median(rms)), "nodes": len(rms)}
 
