@@ -75,7 +75,7 @@ class Size:
     interpolators: int = 2000
     labels: int = 100
     batch: int = 64
-    budget: float = 10.0  # s for each figure
+    budget: float = 30.0  # s for all speeds with some number of threads
     gp: tuple[int, int] = (100, 20)
 
 
@@ -95,6 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             found = Run(options.size, options.only, options.sets, tuple(options.pieces), Path(folder), job).all()
         except HmlError as error:
             raise SystemExit(f"engine.py: {error}") from None
+        except BrokenProcessPool:
+            raise SystemExit("engine.py: a process of it was killed, most likely for lack of memory") from None
     result = {"size": options.named, **found, "seconds": time.perf_counter() - start}
     if options.json:
         print(json.dumps(result, allow_nan=False))

@@ -6,7 +6,7 @@ import gc
 import os
 import platform
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -77,6 +77,21 @@ def repeated(works: Iterable[Callable[[], object]], least: int = 3, budget: floa
 def typical(works: Iterable[Callable[[], object]], least: int = 3, budget: float = 10.0) -> float:
     """Median seconds of the works; see `repeated`."""
     return median(took.wall for took in repeated(works, least, budget))
+
+
+def side_by_side(
+    rounds: Iterable[Mapping[str, Callable[[], object]]], least: int = 3, budget: float = 10.0
+) -> dict[str, float]:
+    """Median seconds of works by name, done in turn in every round, so that whatever else the machine does meets all of
+    them; rounds end when `budget` seconds are spent, but for `least` of them."""
+    taken: dict[str, list[float]] = {}
+    end = time.perf_counter() + budget
+    for count, works in enumerate(rounds):
+        if count >= least and time.perf_counter() > end:
+            break
+        for name, work in works.items():
+            taken.setdefault(name, []).append(timed(work).wall)
+    return {name: median(seconds) for name, seconds in taken.items()}
 
 
 @contextmanager

@@ -22,11 +22,10 @@ from hml import load_config
 from hml.core.nodes import Job
 from hml.core.worker import Worker, end
 
-WAYS = {  # workers, and the rule's threshold
-    "one worker": (1, "START_UP"), "two threads": (2, "1e9"), "two processes": (2, "0"), "two, chosen": (2, "START_UP"),
+WAYS = {  # how many, and the least work (s) for which processes are started
+    "one worker": (1, "1e9"), "two threads": (2, "1e9"), "two processes": (2, "0"), "two, chosen": (2, "here.START_UP"),
 }
-RUN = "from hml.core import workers; from hml.core.workers import START_UP; workers.START_UP = {start_up}; " \
-      "from hml.cli import main; main()"
+RUN = "from hml.core import workers as here; here.START_UP = {start_up}; from hml.cli import main; main()"
 IMPORTS = "import hml.core.worker; print(open('/proc/self/statm').read().split()[1])"
 
 

@@ -13,8 +13,8 @@ import torch
 
 from hml import Component, GridConfig, GridError, GridSource, PreprocessorSlot, Space, Spectrum, default_steps, hookimpl
 
-NODES = list(itertools.product((5000.0, 5100.0, 5200.0, 5300.0), (4.0, 4.5)))
-TALKING, REFUSED, BUGGY, KILLED = NODES[2], NODES[4], NODES[5], NODES[7]
+NODES = list(itertools.product((5000.0, 5100.0, 5200.0, 5300.0), (4.0, 4.5, 5.0)))
+TALKING, REFUSED, BUGGY, KILLED = NODES[2], NODES[6], NODES[7], NODES[11]
 
 
 class MoodyConfig(GridConfig):

@@ -226,7 +226,7 @@ def test_sentinels_of_the_papers_tables_are_kept_apart(name, caplog):
     values[~present] = -1000.0
     values[..., 0] -= np.where(present, 0.0, 8500.0)
     table = Table(table.space, table.nodes, values, NAMES)
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="hml"):
         packed = interpolator(name).fit(table)
     lost = np.flatnonzero(~present.all(0))
     assert set(lost) <= set(packed.wide.tolist())
@@ -305,3 +305,7 @@ def test_a_state_that_does_not_fit_is_refused():
     ):
         with pytest.raises(RuntimeError, match=message):
             interpolator("cubic").empty(header).load_state_dict({**state, **wrong})
+    with pytest.raises(RuntimeError, match="float16 are not known"):
+        interpolator("cubic").empty({**header, "storage": "float16"}).load_state_dict({
+            "coefficients": state["coefficients"].half()
+        })

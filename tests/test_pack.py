@@ -342,7 +342,7 @@ def put(*where, value):
     (put("manifold", "lines", value=39), r"manifold.coefficients' is \[20, 40, 4\]"),
     (put("manifold", "lines", value=10**12), "header tells"), (put("manifold", "lines", value=-1), "does not hold"),
     (put("manifold", "params", value=10**9), "header tells"), (put("manifold", "storage", value="load"), "not hold"),
-    (put("manifold", "storage", value="float16"), "header tells"), (put("manifold", "axes", value=[]), "not hold"),
+    (put("manifold", "storage", value="float16"), "not hold"), (put("manifold", "axes", value=[]), "not hold"),
     (put("continuum", "lines", value=3), "header tells"),
     (put("key", value=None), "key"), (put("versions", value={"hml": 1}), "versions"),
     (put("plugins", value=3), "plugins"),

@@ -92,7 +92,7 @@ def test_processes_and_threads_store_the_same_numbers(crew, monkeypatch, tmp_pat
     pipeline.build(moody())
     assert len(crew) == 4
     assert stored() == made
-    assert len(made) == 8 + 8 + 1
+    assert len(made) == 12 + 12 + 1
 
 
 def test_no_core_is_used_twice_and_every_node_is_told(crew, tmp_path):
@@ -110,11 +110,11 @@ def test_no_core_is_used_twice_and_every_node_is_told(crew, tmp_path):
         assert torch.get_num_threads() == 4
     finally:
         torch.set_num_threads(before)
-    assert told == [8, 0] + [1] * 8
+    assert told == [12, 0] + [1] * 12
     lines = {int(file.name): file.read_text().split("\n")[:-1] for file in tmp_path.iterdir()}
     assert set(lines) <= {os.getpid(), *(started.process.pid for started in crew)}
-    assert sum(map(len, lines.values())) == 8
-    assert len(lines.pop(os.getpid())) == workers.WARM_UP
+    assert sum(map(len, lines.values())) == 12
+    assert len(lines.pop(os.getpid())) == 2  # which tell how long the rest takes
     assert {line for seen in lines.values() for line in seen} == {"2 2"}
 
 
@@ -146,7 +146,7 @@ def test_whatever_happens_in_a_worker_is_told(tmp_path, caplog, capfd):
             do(REFUSED)
         with pytest.raises(RuntimeError, match=r"(?s)in a worker process:.*show_mood.*a mistake of the plugin"):
             do(BUGGY)
-        assert len(do(NODES[6]).clone) == 10
+        assert len(do(NODES[8]).clone) == 10
         for _ in range(2):  # a dead one does not come back
             with pytest.raises(HmlError, match="killed by SIGKILL"):
                 do(KILLED)
@@ -156,7 +156,7 @@ def test_whatever_happens_in_a_worker_is_told(tmp_path, caplog, capfd):
 
 
 def test_a_killed_worker_is_named_with_its_node_and_nothing_finished_is_lost(crew):
-    with pytest.raises(HmlError, match=r"node teff\+5300_logg\+4\.5: .* killed by SIGKILL.* runtime\.workers=1"):
+    with pytest.raises(HmlError, match=r"node teff\+5300_logg\+5: .* killed by SIGKILL.* runtime\.workers=1"):
         clone(moody("deadly"))
     kept = {path: path.stat().st_mtime_ns for path in data_home().rglob("clones-*/*.safetensors")}
     assert len(kept) >= len(NODES) - 3
@@ -213,7 +213,7 @@ def test_an_ended_build_leaves_no_process_and_goes_on_later(site, tmp_path, blow
     command = [sys.executable, "-c", COMMAND, *SLOW]
     process = subprocess.Popen(command, env=environment(site, tmp_path), text=True, start_new_session=True,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    while len(list(tmp_path.rglob("clones-*/*.safetensors"))) < 3:
+    while len(list(tmp_path.rglob("clones-*/*.safetensors"))) < 4:
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
     crew = children(process.pid)
@@ -228,7 +228,7 @@ def test_an_ended_build_leaves_no_process_and_goes_on_later(site, tmp_path, blow
     while any(map(alive, crew)):  # they notice at their next step
         time.sleep(0.02)
     kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("clones-*/*.safetensors")}
-    assert 3 <= len(kept) < len(NODES)
+    assert 4 <= len(kept) < len(NODES)
     calm = [word.replace("slow", "calm").replace(PATIENT, "") for word in command]
     subprocess.run(calm, env=environment(site, tmp_path), check=True, capture_output=True)
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in kept.items())

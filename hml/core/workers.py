@@ -19,7 +19,6 @@ from hml.core.parts import Parts
 from hml.core.worker import Worker, end
 
 START_UP = 5.0  # s: a worker process imports torch, builds the parts and loads compiled loops; benchmarks/workers.py
-WARM_UP = 2  # nodes: the first one does the same here, the second one tells how long a node takes
 
 Done = Callable[[Job, NodeClone], None]
 
@@ -28,22 +27,20 @@ def run_jobs(parts: Parts, jobs: Sequence[Job], nodes: int, done: Done) -> None:
     """Do all jobs, `runtime.workers` at a time; `done` hears of each in this thread. `nodes` is how many there are with
     those done before: it decides how many threads a node gets, so that a resumed build computes the same numbers.
 
-    The first ones, one by one in this process, tell how long a node takes. Processes are started if each would then
-    work for longer than it takes to start: less does not pay, even where threads get in each other's way most.
+    Two nodes are done first, one by one: what the second one takes (the first one warms up) tells how long the rest
+    will. Processes are started if each would work for longer than it takes to start: even if threads did as well, which
+    depends on what part of the work is Python's own, the start is then not longer than the work.
     """
     lanes = max(1, min(_workers(parts), nodes))
     with _threads(lanes) as threads:
-        seconds = 0.0
-        for job in jobs[:WARM_UP]:
-            began = time.perf_counter()
-            made = do_job(parts, job, lambda step, loss: None)
-            seconds = time.perf_counter() - began
-            done(job, made)
-        rest = jobs[WARM_UP:]
-        lanes = min(lanes, len(rest))
-        if lanes > 1 and seconds * len(rest) / lanes > START_UP and parts.context.device == "cpu" and portable(parts):
+        _in_threads(parts, jobs[:1], lanes, done)
+        began = time.perf_counter()
+        _in_threads(parts, jobs[1:2], lanes, done)
+        seconds, rest = time.perf_counter() - began, jobs[2:]
+        worth = len(rest) > 1 and lanes > 1 and seconds * len(rest) / lanes > START_UP
+        if worth and parts.context.device == "cpu" and portable(parts):
             _in_processes(parts, rest, lanes, threads, done)
-        elif rest:
+        else:
             _in_threads(parts, rest, lanes, done)
 
 
@@ -98,7 +95,7 @@ def _in_processes(parts: Parts, jobs: Sequence[Job], lanes: int, threads: int, d
             idle.put(worker)
 
     try:
-        for _ in range(lanes):
+        for _ in range(min(lanes, len(jobs))):
             crew.append(Worker(parts.config, threads))
             idle.put(crew[-1])
         _side_by_side(do, jobs, lanes, done, lambda: end(crew))
@@ -110,7 +107,9 @@ def _side_by_side(
     do: Callable[[Job], NodeClone], jobs: Sequence[Job], lanes: int, done: Done, stop: Callable[[], None]
 ) -> None:
     """`do` every job in one of so many threads. Whatever goes wrong, here or in one of them, stops all."""
-    with ThreadPoolExecutor(lanes) as pool:
+    if not jobs:
+        return
+    with ThreadPoolExecutor(min(lanes, len(jobs))) as pool:
         futures = {pool.submit(do, job): job for job in jobs}
         try:
             for future in as_completed(futures):

@@ -52,7 +52,7 @@ class Packed:
         scale, offset = ((high - low) / (2 * MOST)).astype(np.float32), ((high + low) / 2).astype(np.float32)
         scale[wide], offset[wide] = 0, 0
         values -= offset
-        values /= np.where(scale > 0, scale, np.inf)
+        values *= np.divide(1.0, scale, out=np.zeros(scale.shape), where=scale > 0, dtype=np.float64)
         np.rint(values, out=values)
         np.clip(values, -MOST, MOST, out=values)  # the offset is rounded, which shows in a narrow range
         self.coefficients[:, some] = torch.from_numpy(values.astype(np.int16))

@@ -69,6 +69,8 @@ class TensorSpline(Manifold):
         for name, expected in self.state_dict().items():
             if name in state_dict and state_dict[name].dtype != expected.dtype:
                 raise RuntimeError(f"{name} is {state_dict[name].dtype}, {expected.dtype} was expected")
+        if self.coefficients.dtype not in (torch.int16, torch.float32, torch.float64):
+            raise RuntimeError(f"coefficients of type {self.coefficients.dtype} are not known")
         result = super().load_state_dict(state_dict, strict, assign)
         lines = [-1, *([] if self.wide is None else self.wide.tolist()), self.coefficients.shape[1]]
         if not all(a < b for a, b in pairwise(lines)):
