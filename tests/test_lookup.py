@@ -17,6 +17,7 @@ from test_interpolators import at, inside, interpolator, table_on
 from torch.autograd import forward_ad
 
 from hml import Table
+from hml.plugins.interpolators import packed as packed_module
 from hml.plugins.interpolators import sums
 from hml.plugins.interpolators.basis import knots, piecewise, solver
 from hml.plugins.interpolators.packed import without_the_faint
@@ -219,13 +220,14 @@ def test_the_faint_end_of_a_line_takes_none_of_the_range():
 
 
 @pytest.mark.parametrize("name", ["linear", "cubic"])
-def test_sentinels_of_the_papers_tables_are_kept_apart(name, caplog):
+def test_sentinels_of_the_papers_tables_are_kept_apart(name, caplog, monkeypatch):
     """-1000 in all parameters where a line is missing, as `associate.method: paper` has it."""
     table = line_table(50)
     values, present = table.values.copy(), np.random.default_rng(3).random(table.values.shape[:2]) > 0.03
     values[~present] = -1000.0
     values[..., 0] -= np.where(present, 0.0, 8500.0)
     table = Table(table.space, table.nodes, values, NAMES)
+    monkeypatch.setattr(packed_module.log, "disabled", False)  # other tools' logging configs switch loggers off
     with caplog.at_level(logging.INFO, logger="hml"):
         packed = interpolator(name).fit(table)
     lost = np.flatnonzero(~present.all(0))

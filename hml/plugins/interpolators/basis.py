@@ -36,10 +36,10 @@ class AxisPlan:
     coordinate: str
 
     def __post_init__(self) -> None:
-        known = 0 <= self.degree < min(len(self.nodes), 4)  # a file may say anything
+        known = 0 <= self.degree < min(len(self.nodes), 6)  # a file may say anything
         if not known or not all(a < b for a, b in pairwise(self.nodes)):
-            raise ValueError(f"axis {self.name!r}: expected degree 3 at most, and more nodes than that, increasing; "
-                             f"got degree {self.degree}")
+            raise ValueError(f"axis {self.name!r}: expected more nodes than the degree {self.degree}, increasing, and "
+                             "a degree of 5 at most")
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> AxisPlan:
