@@ -90,7 +90,7 @@ def test_forward_mode_is_the_transpose_of_reverse_mode():
 
 
 def test_threads_and_batches_change_nothing():
-    wavelength, centre, params = drawn(6, 900, 4000)
+    wavelength, centre, params = drawn(6, 2500, 4000)
     raster = Raster.of(wavelength)
     centre, params = centre + torch.tensor([[0.0], [0.01], [0.03]]), params.expand(3, -1, -1)
     before, results = torch.get_num_threads(), []

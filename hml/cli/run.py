@@ -54,8 +54,6 @@ def run(  # one argument per option
 
     chosen = make_config(config, grid, interpolator, optimizer, sets, seed, device, spectrum, generator)
     if test:
-        if chosen.generator.path is not None:
-            raise ConfigError("--test measures the nodes of a grid, and a generator's file has none; leave it out")
         from hml.core.protocol import run_protocol
 
         show_protocol(run_protocol(chosen, output=output, progress=progress()), json)

@@ -27,7 +27,7 @@ from hml.core.space import Floats
 Singles = NDArray[np.float32]
 f32 = np.float32
 
-ALONE = 400  # lines fewer than this are not worth a second thread
+ALONE = 2000  # lines fewer than this are not worth a second thread
 
 
 def flux_of_lines(raster: Raster, centre: Tensor, shape: Tensor, tolerance: float, saturate: bool) -> Tensor:

@@ -156,7 +156,8 @@ class Interpolator(ABC):
 
     @abstractmethod
     def empty(self, header: Mapping[str, Any]) -> Manifold:
-        """A manifold of the shape that `header` tells, to be filled by `load_state_dict`."""
+        """A manifold of the shape that `header` tells, to be filled by `load_state_dict`. It is called under
+        `torch.device("meta")`, so that a file's claims cost no memory: all state must be buffers or parameters."""
 
 
 # --- readers ----------------------------------------------------------------------------------------------------

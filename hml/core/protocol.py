@@ -60,6 +60,8 @@ def run_protocol(config: RunConfig, *, output: Path | None = None, progress: Pro
     """9 Teff × 3 log g × 2 [Fe/H] node spectra, or as many as the grid has."""
     if config.spectrum.path is not None:
         raise ConfigError("--test measures spectra of the grid's own nodes; leave --spectrum out")
+    if config.generator.path is not None:
+        raise ConfigError("--test measures the nodes of a grid, and a generator's file has none; leave it out")
     parts = Parts.of(config, progress)
     with run_folder(output) as folder:
         ensure_grid(parts)

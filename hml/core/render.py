@@ -9,7 +9,7 @@ Both follow a line's core on the pixels and its wing on the coarser grids of a r
 from __future__ import annotations
 
 import logging
-from functools import cache
+from functools import cache, lru_cache
 
 import torch
 from torch import Tensor
@@ -39,7 +39,7 @@ def render(
     A wing is followed to where it falls below `tolerance`; or to `window` pixels in all (the paper's way). `factor`
     `[B]` is λ_observed / λ_rest. SpectrumError if a parameter is not finite.
     """
-    if not (torch.isfinite(centre).all() and torch.isfinite(params).all()):
+    if not torch.isfinite(centre.detach().sum() + params.detach().sum()):
         raise SpectrumError("a line parameter is not finite, so that no spectrum can be made of it")
     if window is None and has_loops(profile, composition, raster.wavelength.device, dtype):
         from hml.core.fused import flux_of_lines
@@ -53,6 +53,11 @@ def has_loops(profile: LineProfile, composition: Composition, device: torch.devi
     """Whether the fused engine can do this."""
     if device.type != "cpu" or dtype != torch.float32 or composition == "product":
         return False
+    return _is_mixture(profile)
+
+
+@lru_cache(maxsize=16)
+def _is_mixture(profile: LineProfile) -> bool:
     if profile.mixture(torch.zeros(1, len(profile.params))) is None:
         _tell(type(profile).__name__)
         return False
