@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hml.core.generic import Generic, Layout
 from hml.core.interfaces import LineProfile
+from hml.core.pseudo import Bends
 from hml.core.raster import Raster
 from hml.core.render import has_loops, render
 from hml.core.space import LIGHT, Floats
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from hml.core.config import CloneConfig
 
 RATE = 0.1  # learning rate, where the config has none
+EVERY = 5  # steps after which the pseudo-continuum moves
 RELAY = 20  # steps after which windows are laid out anew: lines grow while they are fitted
 
 
@@ -50,6 +52,8 @@ class AdamFit:
         self.rate = config.learning_rate or RATE
         free = [self.params, self.moves, *([self.drift] if config.radial_velocity else [])]
         self.adam = torch.optim.Adam(free, lr=self.rate, amsgrad=True)
+        self.pixels = used
+        self.bends = Bends(raster.numbers, config.continuum, start.bends)
         self.steps = 0
         self.layout: Layout | None = None
 
@@ -60,15 +64,22 @@ class AdamFit:
     def step(self, rate: float) -> float:
         self.adam.param_groups[0]["lr"] = self.rate * rate
         self.adam.zero_grad(set_to_none=True)
-        loss = ((self._model() - self.flux)[self.used] ** 2).mean()
+        residual = self._model() * torch.as_tensor(self.bends.flux(), device=self.flux.device) - self.flux
+        loss = (residual[self.used] ** 2).mean()
         loss.backward()  # type: ignore[no-untyped-call]
         self.adam.step()
+        if self.steps % EVERY == 0:
+            missed = residual.detach()
+            self.bends.update((missed + self.flux).cpu().numpy(), missed.cpu().numpy(), self.pixels)
         self.steps += 1
         return float(loss.detach())
 
     def lines(self) -> tuple[Floats, Floats]:
         with torch.no_grad():
             return self._centre().cpu().numpy(), self.params.detach().cpu().double().numpy()
+
+    def information(self) -> Floats | None:
+        return None
 
     def _centre(self) -> Tensor:
         return self.found + (self.width * torch.tanh(self.moves) if self.config.centres == "bounded" else self.moves)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from hml.core.config import CloneConfig
 from hml.core.errors import ConfigError, GridError
+from hml.core.find import find_hidden, missing_opacity
 from hml.core.interfaces import LineProfile
 from hml.core.lines import Clone, FoundLines
+from hml.core.pseudo import Bends
 from hml.core.raster import Raster
 from hml.core.render import has_loops, render
 from hml.core.space import LIGHT, Floats
@@ -22,15 +24,22 @@ from hml.core.spectrum import Spectrum
 OnStep = Callable[[int, float], None]
 
 LOOK = 10  # steps over which a fit must get better to go on
+EAGER = 0.7
+WORSE = 10.0  # times the first loss, or the start was left for good
+HASTE = 10.0  # times as much better, where lines are still missing
 
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """Where a fit begins: centre `[L]` Å, params `[L, K]`, and the width `[L]` Å that bounds how far centres move."""
+    """Where a fit begins: centre `[L]` Å, params `[L, K]`, and the width `[L]` Å that bounds how far centres move; the
+    pseudo-continuum's coefficients, None: zero; and how far the truth may lie from there (a standard deviation, of
+    centres in widths, `[L, 1 + K]` or one number for all), None: the solver's own idea."""
 
     centre: Floats
     params: Floats
     width: Floats
+    bends: Floats | None = None
+    spread: Floats | None = None
 
     @classmethod
     def from_found(cls, found: FoundLines, profile: LineProfile) -> Start:
@@ -41,6 +50,7 @@ class Fit(Protocol):
     """A solver in the middle of its work."""
 
     schedule: str  # what it does best with
+    bends: Bends  # the pseudo-continuum
 
     @property
     def velocity(self) -> float:
@@ -52,6 +62,10 @@ class Fit(Protocol):
     def lines(self) -> tuple[Floats, Floats]:
         """centre `[L]` Å and params `[L, K]` as they are now."""
 
+    def information(self) -> Floats | None:
+        """What the spectrum tells of each line: second derivatives of half the squared residuals over their mean square
+        `[L, 1 + K, 1 + K]`, centres in widths; None if the solver does not know."""
+
 
 def clone_spectrum(
     spectrum: Spectrum,
@@ -61,31 +75,76 @@ def clone_spectrum(
     device: str = "cpu",
     on_step: OnStep = lambda step, loss: None,
 ) -> Clone:
-    """The lines that reproduce a normalised spectrum (least squares). `on_step` is told every step and its loss; what
-    it raises ends the fit."""
+    """The lines that reproduce a normalised spectrum (least squares). After each of `config.rounds` fits the lines that
+    show in its residual are added, and all are fitted again. `on_step` is told every step and its loss; what it raises
+    ends the fit."""
     raster = Raster.of(torch.as_tensor(spectrum.wavelength, device=device))
     used = fitted_pixels(spectrum, config)
-    fit = _solver(profile, config, device)(raster, spectrum, used, start, profile, config)
-    schedule = config.schedule or fit.schedule
-    losses: list[float] = []
+    steps, counts = 0, [len(start.centre)]
+    for turn in range(config.rounds + 1):
+        fit = _solver(profile, config, device)(raster, spectrum, used, start, profile, config)
+        steps = _run(fit, config, steps, HASTE if turn < config.rounds else 1.0, on_step, spectrum.name)
+        flux = _flux(raster, *fit.lines(), profile, config, fit)
+        rms = float(np.sqrt(np.mean((flux - spectrum.flux)[used] ** 2)))
+        hidden = find_hidden(spectrum, flux, np.where(used, spectrum.flux, flux), max(config.hidden, rms / 2))
+        if turn == config.rounds or len(hidden) == 0:
+            break
+        start = _grown(start, fit, hidden, profile)
+        counts.append(len(start.centre))
+    meta = {"steps": steps, "radial_velocity": fit.velocity, "counts": counts}
+    return Clone(
+        *fit.lines(), profile.params, start.centre, rms, meta, fit.bends.coefficients, hidden, fit.information()
+    )
+
+
+def _run(fit: Fit, config: CloneConfig, before: int, haste: float, on_step: OnStep, name: str) -> int:
+    """Fit until little is gained any more; the number of steps, `before` and now."""
+    schedule, losses = config.schedule or fit.schedule, []
     for step in range(config.steps):
         rate = 0.5 * (1 + np.cos(np.pi * step / config.steps)) if schedule == "cosine" else 1.0
         losses.append(fit.step(rate))
-        on_step(step, losses[-1])
-        if config.stop and len(losses) > LOOK and losses[-1 - LOOK] - losses[-1] < config.stop * losses[-1]:
+        on_step(before + step, losses[-1])
+        if not np.isfinite(losses[-1]) or losses[-1] > WORSE * losses[0]:
+            raise GridError(f"{name}: the fit diverges; lower clone.learning_rate")
+        if config.stop and len(losses) > LOOK and losses[-1 - LOOK] - losses[-1] < haste * config.stop * losses[-1]:
             break
+    return before + len(losses)
+
+
+def _grown(start: Start, fit: Fit, hidden: FoundLines, profile: LineProfile) -> Start:
+    """Where a fit goes on with the lines of the last one and those that it had missed."""
     centre, params = fit.lines()
-    rms = _rms(raster, spectrum, used, centre, params, profile, config, fit.velocity)
-    if not np.isfinite(rms):
-        raise GridError(f"{spectrum.name}: the fit diverged; lower clone.learning_rate")
-    meta = {"steps": len(losses), "radial_velocity": fit.velocity}
-    return Clone(centre, params, profile.params, start.centre, rms, meta)
+    centre, width = np.append(centre, hidden.centre), np.append(start.width, hidden.fwhm)
+    params = np.concatenate([params, profile.initial(hidden)])
+    order = np.argsort(centre, kind="stable")
+    return Start(centre[order], params[order], width[order], fit.bends.coefficients)
+
+
+def begun(start: Start, spectrum: Spectrum, profile: LineProfile, config: CloneConfig) -> Start:
+    """With amplitudes for the lines that have none yet (NaN): from what the others leave of the spectrum at their
+    centres, but `EAGER`, since neighbours share it."""
+    new = np.isnan(start.params[:, 0])
+    if not new.any():
+        return start
+    raster, bends = (
+        Raster.of(torch.as_tensor(spectrum.wavelength)),
+        Bends(spectrum.wavelength, config.continuum, start.bends),
+    )
+    model = _flux(raster, start.centre[~new], start.params[~new], profile, config) * bends.flux()
+    missing = np.interp(start.centre[new], spectrum.wavelength, missing_opacity(spectrum, model, spectrum.flux))
+    params = start.params.copy()
+    params[new, 0] = 0.0  # unit area
+    with torch.no_grad():
+        peak = profile.evaluate(torch.zeros(int(new.sum()), 1), torch.from_numpy(params[new]))[:, 0].numpy()
+    params[new, 0] = np.log(EAGER * np.maximum(missing, config.hidden / 2) / peak)
+    return replace(start, params=params)
 
 
 def clone_rms(spectrum: Spectrum, clone: Clone, profile: LineProfile, config: CloneConfig) -> float:
     """Root mean square difference of a clone, rendered, from a normalised spectrum, over the pixels that are fitted."""
     raster, used = Raster.of(torch.as_tensor(spectrum.wavelength)), fitted_pixels(spectrum, config)
-    return _rms(raster, spectrum, used, clone.centre, clone.params, profile, config, 0.0)
+    flux = _flux(raster, clone.centre, clone.params, profile, config)
+    return float(np.sqrt(np.mean((flux - spectrum.flux)[used] ** 2)))
 
 
 def fitted_pixels(spectrum: Spectrum, config: CloneConfig) -> NDArray[np.bool_]:
@@ -116,21 +175,16 @@ def _solver(profile: LineProfile, config: CloneConfig, device: str) -> Callable[
     return AdamFit
 
 
-def _rms(
-    raster: Raster,
-    spectrum: Spectrum,
-    used: NDArray[np.bool_],
-    centre: Floats,
-    params: Floats,
-    profile: LineProfile,
-    config: CloneConfig,
-    velocity: float,
-) -> float:
+def _flux(
+    raster: Raster, centre: Floats, params: Floats, profile: LineProfile, config: CloneConfig, fit: Fit | None = None
+) -> Floats:
+    """The flux `[N]` of lines, with the velocity and the pseudo-continuum of a fit."""
     device = raster.wavelength.device
     lines = torch.as_tensor(centre, device=device)[None], torch.as_tensor(params, device=device)[None]
+    velocity = 0.0 if fit is None else fit.velocity
     factor = torch.tensor([1 / (1 - velocity / LIGHT)], dtype=torch.float64, device=device) if velocity else None
     with torch.no_grad():
         flux = render(
             raster, *lines, profile, config.composition, tolerance=config.tolerance, window=config.window, factor=factor
-        )  # fmt: skip
-    return float(np.sqrt(np.mean((flux[0].double().cpu().numpy() - spectrum.flux)[used] ** 2)))
+        )[0].double().cpu().numpy()  # fmt: skip
+    return np.asarray(flux if fit is None else flux * fit.bends.flux())

@@ -158,7 +158,14 @@ class CloneConfig(ComponentConfig):
         description="gauss_newton: a small matrix a line, on the CPU, for profiles with compiled loops; adam: any "
         "profile, any device; auto: the former where it can be had",
     )
-    steps: int = Field(100, ge=1, description="steps (epochs) at most")
+    steps: int = Field(100, ge=1, description="steps (epochs) at most, of each fit")
+    rounds: int = Field(
+        3, ge=0, description="how often the lines that show in the residual of a fit are added and all fitted again"
+    )
+    hidden: float = Field(0.002, gt=0, description="least opacity by which such a line must stand out of a residual")
+    continuum: float | None = Field(
+        25.0, gt=0, description="knots of a pseudo-continuum that is fitted with the lines, Å apart; null: none"
+    )
     stop: float = Field(
         0.01, ge=0, description="a fit ends when ten steps lower the loss by less than this part of it; 0: never before"
     )
@@ -186,12 +193,17 @@ class AssociateConfig(ComponentConfig):
     """How lines of different nodes become one track."""
 
     method: Literal["tracks", "paper"] = Field(
-        "tracks", description="tracks: neighbouring nodes linked in velocity; paper: identical pre-fit centres"
+        "tracks",
+        description="tracks: where the lines of all nodes pile up, fitted at every node; paper: identical centres "
+        "before the fit",
     )
-    tolerance: float = Field(6.0, gt=0, description="largest shift between neighbouring nodes, km/s (tracks)")
-    refit: int = Field(
-        60, ge=0, description="steps, at most, of a second fit of every node with all tracks; 0: none (tracks)"
+    rounds: int = Field(
+        5,
+        ge=1,
+        description="how often every node is fitted with all tracks, from what its neighbours agree on and with the "
+        "tracks that residuals of the last round show (tracks)",
     )
+    steps: int = Field(40, ge=1, description="steps, at most, of each of these fits (tracks)")
 
 
 class GeneratorConfig(ComponentConfig):
@@ -204,6 +216,12 @@ class GeneratorConfig(ComponentConfig):
     )
     window: int | None = Field(None, ge=3, description="pixels in all around each centre; null: per line, by tolerance")
     tolerance: float = Field(1e-7, gt=0, lt=0.1, description="a line's wing is cut where it falls below this")
+    residual: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="bytes of what is kept of the spectra besides lines, over those of all nodes' pixels; 0: none",
+    )
 
 
 class SpectrumConfig(ComponentConfig):

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, cast
 
@@ -104,7 +104,8 @@ class Work:
         least = np.array([[RESOLVED * grid.step] for grid in raster.grids], dtype=np.float32)
         radii = np.maximum(least, (lorentz / f32(WHOLE) * least**3) ** f32(0.2))
         end = np.minimum(2 * np.sqrt(lorentz / f32(tolerance)), f32(2 * FARTHEST))  # weights fall from a quarter on
-        near = np.maximum(np.minimum(radii[0], end), CORE / np.sqrt(2 * narrowness))
+        core = np.where(shape[:, 2] == 0, f32(0), CORE / np.sqrt(2 * narrowness))  # a pure Lorentzian has none
+        near = np.maximum(np.minimum(radii[0], end), core)
         inner = np.maximum(radii, near)
         outer = np.minimum(np.concatenate([inner[1:], end[None]]), end)
         outer[outer <= inner] = 0
@@ -236,7 +237,7 @@ def _share(work: Callable[[int, int], Any], pieces: Iterable[tuple[int, int]]) -
         list(_pool(_threads(), os.getpid()).map(lambda piece: work(*piece), pieces))
 
 
-@cache
+@lru_cache(maxsize=4)
 def _pool(threads: int, process: int) -> ThreadPoolExecutor:
     """Threads of this process (one that was forked has none of its parent's)."""
     return ThreadPoolExecutor(threads, thread_name_prefix="hml-lines")

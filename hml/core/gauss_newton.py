@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from hml.core.fused import Work
 from hml.core.interfaces import LineProfile
+from hml.core.pseudo import Bends
 from hml.core.raster import Raster
 from hml.core.space import Floats
 from hml.core.spectrum import Spectrum
@@ -28,6 +29,7 @@ EVERY = 5  # steps after which the blocks are worked out anew
 DAMPING = 0.5  # of the diagonal
 MOMENTUM = 0.7
 LONGEST = 0.5  # widths for centres, e-folds for parameters: no step is longer
+ORDINARY = 1e-6  # of the continuum squared: no neighbour tells a spectrum better, and no node is held to know more
 SPREAD = 1.0  # widths for centres, e-folds for parameters: how far the truth lies from the start, a standard deviation
 
 
@@ -52,6 +54,9 @@ class BlockGaussNewton:
         self.begin = np.concatenate([np.zeros((len(start.centre), 1)), start.params], 1)
         self.state = self.begin.copy()  # [L, 1 + K]: moves of the centres in widths, params
         self.speed = np.zeros_like(self.state)
+        self.bends = Bends(raster.numbers, config.continuum, start.bends)
+        self.spread = np.asarray(SPREAD if start.spread is None else start.spread)
+        self.least = 0.0 if start.spread is None else ORDINARY
         self.steps = 0
 
     def step(self, rate: float) -> float:
@@ -62,14 +67,18 @@ class BlockGaussNewton:
         work = Work.of(self.raster, self.lines()[0], shapes, self.config.tolerance)
         model, saturate = np.empty(len(self.raster), dtype=np.float32), self.config.composition == "opacity"
         work.flux(saturate, model, False)
-        slope = model if saturate else np.ones_like(model)
+        bends = self.bends.flux()
+        model *= bends
+        slope = model if saturate else np.ones_like(model) * bends
         residual = np.where(self.used, model - self.flux, np.float32(0))
         loss = float(np.mean(residual[self.used].astype(np.float64) ** 2))
-        stiffness = loss / SPREAD**2  # residuals as noise: what a spectrum does not tell stays where it began
+        # residuals as noise: what a spectrum does not tell stays where it began
+        stiffness = max(loss, self.least) / self.spread**2
         move, change = np.zeros(len(shapes), np.float32), np.zeros_like(shapes)
         work.gradient(-residual * slope, move, change, False)
         if self.steps % EVERY == 0:
             self.inverse = self._blocks(work, np.where(self.used, slope * slope, np.float32(0)), stiffness)
+            self.bends.update(model, residual, self.used)
         (down,) = torch.autograd.grad(shape, params, torch.from_numpy(change).to(shape.dtype))
         gradient = np.concatenate([(move * self.width)[:, None], down.numpy()], 1)
         gradient += stiffness * (self.state - self.begin)
@@ -78,17 +87,22 @@ class BlockGaussNewton:
         self.state = self.state - self.rate * rate * self.speed
         self.state[:, 0] = np.clip(self.state[:, 0], -1, 1)
         self.steps += 1
+        self.loss = loss
         return loss
 
     def lines(self) -> tuple[Floats, Floats]:
         return self.centre + self.width * self.state[:, 0], self.state[:, 1:]
 
-    def _blocks(self, work: Work, weight: NDArray[np.float32], stiffness: float) -> Floats:
+    def information(self) -> Floats | None:
+        return self.blocks / max(self.loss, ORDINARY)
+
+    def _blocks(self, work: Work, weight: NDArray[np.float32], stiffness: Floats) -> Floats:
         """The damped inverses `[L, 1 + K, 1 + K]`."""
         turn = np.zeros((len(self.state), 5, self.state.shape[1]))
         turn[:, 0, 0] = self.width
         turn[:, 1:, 1:] = self._slopes()
         blocks = turn.transpose(0, 2, 1) @ work.curvature(weight).astype(np.float64) @ turn
+        self.blocks = blocks.copy()
         diagonal = np.einsum("lii->li", blocks)  # a view
         diagonal *= 1 + DAMPING
         diagonal += stiffness + 1e-6 * diagonal.max(axis=1, keepdims=True)

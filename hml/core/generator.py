@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hml.core.components import BuildContext
@@ -18,10 +19,12 @@ from hml.core.config import RunConfig
 from hml.core.continuum import expand
 from hml.core.errors import ArtefactError, HmlError, LabelError, SpectrumError
 from hml.core.generic import Composition
-from hml.core.interfaces import LineProfile, Manifold
+from hml.core.interfaces import Interpolator, LineProfile, Manifold
 from hml.core.lines import LineTable, Table
+from hml.core.pseudo import PseudoContinuum
 from hml.core.raster import Raster
 from hml.core.render import reach, render
+from hml.core.residual import resampled, summed
 from hml.core.space import LIGHT, Floats, Space
 from hml.core.spectrum import Spectrum
 from hml.core.store import read_arrays, write_arrays
@@ -29,6 +32,8 @@ from hml.core.stored import AGAIN, KIND, RECIPE, check, filled, needed, recipe, 
 
 log = logging.getLogger(__name__)
 
+ARRAYS = ("reference", "span", "wavelength", "starts", "patterns")
+SERIES = ("continuum", "bends", "residual")
 SLACK = 1.5  # times as many lines as a window needs
 NOWHERE = 1e9  # Å: the centre of a line that some labels of a batch do not have
 
@@ -52,22 +57,27 @@ class Generator(torch.nn.Module):
     span: Tensor  # [L] Å, how far each line's wing is followed
     wavelength: Tensor  # [N] Å
     starts: Tensor  # first pixel of each order
-    continuum: Manifold | None  # what preprocessing divided out
+    patterns: Tensor  # [R, N] of the residual, int8
 
     def __init__(
         self,
         space: Space,
         manifold: Manifold,
-        continuum: Manifold | None,
+        series: Mapping[str, Manifold],
         profile: LineProfile,
         arrays: Mapping[str, Tensor],
         header: Mapping[str, Any],
     ):
+        """`manifold` gives the parameters of lines; `series` those that are no lines': what preprocessing divided out
+        (`continuum`), the pseudo-continuum (`bends`), the residual's strengths (`residual`), each if there is one."""
         super().__init__()
         self.space, self.profile, self.header = space, profile, dict(header)
-        self.manifold, self.continuum = manifold, continuum
-        for name in ("reference", "span", "wavelength", "starts"):
+        self.manifold, self.series = manifold, dict(series)
+        self._series = torch.nn.ModuleList(series.values())  # for `to`
+        for name in ARRAYS:
             self.register_buffer(name, arrays[name], persistent=False)
+        knots = header.get("bends_knots")
+        self.bends = None if knots is None else PseudoContinuum(**knots)
         self.composition: Composition = header["composition"]
         self.window: int | None = header["window"]
         self.cut = float(header["cut"]) if header["cut"] is not None else -np.inf
@@ -110,7 +120,10 @@ class Generator(torch.nn.Module):
 
     def lines(self, labels: Tensor | Floats | Mapping[str, float]) -> Lines:
         """The lines at labels `[B, P]`."""
-        values = self.manifold(self.points(labels))
+        return self._lines(self.points(labels))
+
+    def _lines(self, points: Tensor) -> Lines:
+        values = self.manifold(points)
         if values.shape[1:] != (len(self), 1 + len(self.profile.params)):
             raise ArtefactError(f"the manifold gives numbers {list(values.shape[1:])} for {len(self)} tracks; {AGAIN}")
         centre = self.reference + values[..., 0]
@@ -135,8 +148,15 @@ class Generator(torch.nn.Module):
             "span": self.span[lines],
             "starts": starts[starts < max(last - first, 1)],
             "wavelength": self.wavelength[first:last],
+            "patterns": self.patterns[:, first:last],
         }
-        return Generator(self.space, self.manifold.subset(lines), self.continuum, self.profile, arrays, self.header)
+        return Generator(self.space, self.manifold.subset(lines), self.series, self.profile, arrays, self.header)
+
+    def lines_alone(self) -> Generator:
+        """The same generator without its residual."""
+        series = {name: part for name, part in self.series.items() if name != "residual"}
+        arrays = {name: getattr(self, name) for name in ARRAYS} | {"patterns": self.patterns[:0]}
+        return Generator(self.space, self.manifold, series, self.profile, arrays, self.header)
 
     def forward(
         self,
@@ -148,21 +168,34 @@ class Generator(torch.nn.Module):
         """Normalised flux `[B, N]` at `wavelength` `[N]`: increasing vacuum Å inside the band (outside there are no
         lines to render), as a Raster where the same is asked for often; default the grid's own pixels. `velocity` `[B]`
         km/s, positive for recession, shifts the lines."""
-        raster = wavelength if isinstance(wavelength, Raster) else self.raster
-        if isinstance(wavelength, Tensor):
-            raster = Raster.of(wavelength)
-        lines = self.lines(labels)
+        raster = Raster.of(wavelength) if isinstance(wavelength, Tensor) else wavelength or self.raster
+        points = self.points(labels)
+        lines = self._lines(points)
         centre, params = lines.centre, lines.params
+        factor = None if velocity is None else doppler(velocity).to(centre.device)
         if np.isfinite(self.cut):
             alive = torch.isfinite(params[..., 0])
             some = alive.any(0)
             centre, params, alive = centre[:, some], params[:, some], alive[:, some]
             centre = torch.where(alive, centre, torch.full_like(centre, NOWHERE))
             params = torch.where(alive[..., None], params, torch.zeros_like(params))
-        return render(
+        flux = render(
             raster, centre, params, self.profile, self.composition, tolerance=self.header["tolerance"],
-            window=self.window, factor=None if velocity is None else doppler(velocity).to(centre.device), dtype=dtype,
+            window=self.window, factor=factor, dtype=dtype,
         )  # fmt: skip
+        return self._completed(flux, points, raster, factor)
+
+    def _completed(self, flux: Tensor, points: Tensor, raster: Raster, factor: Tensor | None) -> Tensor:
+        """The flux `[B, N]` of lines times the pseudo-continuum, plus the residual."""
+        rest = raster.wavelength if factor is None else raster.wavelength / factor[:, None]
+        if self.bends is not None:
+            coefficients = self.series["bends"](points)[..., 0]
+            flux = flux * self.bends.logarithm(coefficients, rest).exp().to(flux.dtype)
+        if len(self.patterns):
+            missed = summed(self.series["residual"](points)[..., 0], self.patterns)
+            own = factor is None and (raster is self.__dict__.get("raster"))
+            flux = flux + (missed if own else resampled(missed, self.wavelength, rest)).to(flux.dtype)
+        return flux
 
     @cached_property
     def raster(self) -> Raster:
@@ -207,24 +240,24 @@ class Generator(torch.nn.Module):
         return spectrum.restore() if absolute else spectrum
 
     def _divided(self, point: Tensor, wavelength: Floats) -> Floats | None:
-        if self.continuum is None:
+        if "continuum" not in self.series:
             return None
         with torch.no_grad():
-            coefficients = self.continuum(point)[0, :, 0].cpu().numpy()
+            coefficients = self.series["continuum"](point)[0, :, 0].cpu().numpy()
         return expand(coefficients, self.header["continuum_bands"], wavelength)
 
     # --- on disk ---
 
     def save(self, path: Path) -> None:
         """One file, which is all that `Generator.load` needs. Paths and addresses are left out of it."""
-        arrays = {"reference": self.reference, "span": self.span, "wavelength": self.wavelength, "starts": self.starts}
+        arrays = {name: getattr(self, name) for name in ARRAYS}
         arrays |= {f"manifold.{k}": v for k, v in self.manifold.state_dict().items()}
         header = {**self.header, "space": self.space.to_json(), "manifold": self.manifold.header()}
         header |= {"plugins": needed(self.header["config"])}
         header |= {name: without_places(self.header[name]) for name in ("grid", "config")}
-        if self.continuum is not None:
-            arrays |= {f"continuum.{k}": v for k, v in self.continuum.state_dict().items()}
-            header["continuum"] = self.continuum.header()
+        for name, part in self.series.items():
+            arrays |= {f"{name}.{k}": v for k, v in part.state_dict().items()}
+            header[name] = part.header()
         write_arrays(path, KIND, {k: v.detach().cpu().numpy() for k, v in arrays.items()}, header)
 
     @classmethod
@@ -242,10 +275,11 @@ class Generator(torch.nn.Module):
             tensors = {k: torch.from_numpy(v).to(device) for k, v in arrays.items()}
             interpolator = config.interpolator.build(context)
             manifold = filled(interpolator, header["manifold"], tensors, "manifold.")
-            known = header.get("continuum")
-            continuum = None if known is None else filled(interpolator, known, tensors, "continuum.")
+            series = {
+                name: filled(interpolator, header[name], tensors, f"{name}.") for name in SERIES if header.get(name)
+            }
             space, profile = Space.from_json(header["space"]), config.profile.build(context)
-            return cls(space, manifold, continuum, profile, tensors, header).to(device)
+            return cls(space, manifold, series, profile, tensors, header).to(device)
         except HmlError:
             raise
         except Exception as error:  # plugins meet the header's words here: what they make of nonsense is their own
@@ -262,14 +296,18 @@ def build_generator(
     wavelength: Floats,
     starts: tuple[int, ...],
     context: BuildContext,
+    bends: Table | None = None,
+    knots: PseudoContinuum | None = None,
 ) -> Generator:
-    """The generator of a line table and of what was divided out at the same nodes (`[M, coefficients, 1]`)."""
+    """The generator of a line table, of what was divided out at the same nodes (`[M, coefficients, 1]`), and of the
+    pseudo-continuum with its knots. It has no residual yet, see `with_residual`."""
     interpolator = config.interpolator.build(context)
     arrays = {
         "reference": torch.as_tensor(lines.reference),
         "span": _farthest(lines, profile, config.generator.tolerance),
         "wavelength": torch.as_tensor(wavelength),
         "starts": torch.as_tensor(starts),
+        "patterns": torch.zeros((0, len(wavelength)), dtype=torch.int8),
     }
     full = {
         **header,
@@ -279,10 +317,21 @@ def build_generator(
         "cut": float(lines.cut) if np.isfinite(lines.cut) else None,
         "config": config.model_dump(mode="json", include=RECIPE),
     }
-    made = Generator(
-        lines.table.space, interpolator.fit(lines.table), interpolator.fit(continuum), profile, arrays, full
-    )
+    series = {"continuum": interpolator.fit(continuum)}
+    if bends is not None and knots is not None:
+        series["bends"], full["bends_knots"] = interpolator.fit(bends), asdict(knots)
+    made = Generator(lines.table.space, interpolator.fit(lines.table), series, profile, arrays, full)
     return made.to(context.device)
+
+
+def with_residual(
+    generator: Generator, shapes: NDArray[np.int8], strengths: Table, interpolator: Interpolator
+) -> Generator:
+    """The generator with a residual of patterns `[R, N]` that have strengths `[M, R, 1]` at the nodes."""
+    series = {**generator.series, "residual": interpolator.fit(strengths)}
+    arrays = {name: getattr(generator, name) for name in ARRAYS} | {"patterns": torch.from_numpy(shapes)}
+    made = Generator(generator.space, generator.manifold, series, generator.profile, arrays, generator.header)
+    return made.to(generator.reference.device)
 
 
 def _farthest(lines: LineTable, profile: LineProfile, tolerance: float) -> Tensor:

@@ -120,8 +120,8 @@ class LineProfile(ABC):
 
     def mixture(self, params: torch.Tensor) -> torch.Tensor | None:
         """The same profile as a Lorentzian plus a Gaussian, s/(x² + g) + a·exp(-p·x²) at offset x, if it is one:
-        (s, g, a, p) `[..., L, 4]` for params `[..., L, K]`. Compiled loops then take the place of `evaluate` on the
-        CPU."""
+        (s, g, a, p) `[..., L, 4]` for params `[..., L, K]`. p is above
+        zero unless a is zero. Compiled loops then take the place of `evaluate` on the CPU."""
         return None
 
 

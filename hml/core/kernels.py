@@ -15,8 +15,12 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
+from hml.core import raster
 from hml.core.jit import compiled
-from hml.core.raster import CORE, INNER
+
+CORE, INNER = 6.3, 0.25  # written here too: loops kept on disk are told by this file alone whether they are up to date
+if (CORE, INNER) != (raster.CORE, raster.INNER):
+    raise ImportError("hml.core.kernels and hml.core.raster disagree on CORE or INNER; write the same in both")
 
 f32 = np.float32
 loops, inlined = compiled(), compiled(inline="always")

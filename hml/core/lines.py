@@ -21,6 +21,10 @@ class FoundLines:
     depth: Floats  # 1 - flux at the minimum
     fwhm: Floats  # full width at half prominence, Å
 
+    @classmethod
+    def none(cls) -> FoundLines:
+        return cls(*np.zeros((4, 0)))
+
     def __len__(self) -> int:
         return len(self.centre)
 
@@ -30,7 +34,9 @@ class Clone:
     """The fitted line set of one node.
 
     centre `[L]` vacuum Å; params `[L, K]` as the profile names them (`names`, the first is `ln_amplitude`);
-    found `[L]` the centre before the fit, sorted. `rms` is over the fitted pixels.
+    found `[L]` the centre before the fit, sorted. `rms` is over the fitted pixels. `bends` `[K]` are the coefficients
+    of the pseudo-continuum, none where there is none; `hidden` are the lines that still show in what is left.
+    `information` `[L, 1 + K, 1 + K]` is what the spectrum tells of each line, see `hml.core.clone.Fit`.
     """
 
     centre: Floats
@@ -39,22 +45,30 @@ class Clone:
     found: Floats
     rms: float
     meta: Mapping[str, Any] = field(default_factory=dict)
+    bends: Floats = field(default_factory=lambda: np.zeros(0))
+    hidden: FoundLines = field(default_factory=FoundLines.none)
+    information: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.centre)
+
+
+Breaks = Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
     """Numbers at every node that an interpolator carries in between.
 
-    nodes `[M, P]` in the order of `space`; values `[M, L, K]`. A line table holds one track a row of L.
+    nodes `[M, P]` in the order of `space`; values `[M, L, K]`. A line table holds one track a row of L. `breaks` are
+    the intervals (their numbers, per label) over which spectra jump from one node to the next.
     """
 
     space: Space
     nodes: Floats
     values: Floats
     names: tuple[str, ...] = ()  # of the K columns
+    breaks: Breaks = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.nodes.shape != (len(self.values), len(self.space)) or self.values.ndim != 3:

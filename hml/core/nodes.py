@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from hml.core.blase import blase_name, read_blase
-from hml.core.clone import OnStep, Start, clone_rms, clone_spectrum
+from hml.core.clone import OnStep, Start, begun, clone_rms, clone_spectrum
 from hml.core.config import CloneConfig
 from hml.core.continuum import compress
 from hml.core.errors import ArtefactError, GridError
 from hml.core.find import find_lines
-from hml.core.lines import Clone
+from hml.core.lines import Clone, FoundLines
 from hml.core.parts import Parts
 from hml.core.space import Floats, Node
 from hml.core.spectrum import Spectrum
@@ -49,7 +49,9 @@ class Job:
 
     def to_data(self) -> dict[str, Any]:
         """JSON values, floats exactly as they are."""
-        start = self.start and {name: values.tolist() for name, values in vars(self.start()).items()}
+        start = self.start and {
+            name: values.tolist() for name, values in vars(self.start()).items() if values is not None
+        }
         made_from = dict(self.made_from)
         return {"node": self.node, "path": str(self.path), "made_from": made_from, "start": start, "found": self.found}
 
@@ -62,7 +64,8 @@ class Job:
 
 def _start(data: Mapping[str, Any]) -> Start:
     """From lists or arrays. Always of one type and layout: else sums differ in their last digit."""
-    return Start(**{name: np.array(values, dtype=np.float64, order="C") for name, values in data.items()})
+    given = {name: values for name, values in data.items() if values is not None}
+    return Start(**{name: np.array(values, dtype=np.float64, order="C") for name, values in given.items()})
 
 
 def do_job(parts: Parts, job: Job, on_step: OnStep) -> NodeClone:
@@ -75,8 +78,9 @@ def do_job(parts: Parts, job: Job, on_step: OnStep) -> NodeClone:
 def _made(parts: Parts, job: Job, on_step: OnStep) -> NodeClone:
     spectrum, recipe = parts.prepared(job.node), parts.config.clone
     if job.start is not None:
-        recipe = recipe.model_copy(update={"steps": parts.config.associate.refit})
-        return _fitted(parts, spectrum, _start(vars(job.start())), recipe, job.found, on_step)
+        recipe = recipe.model_copy(update={"steps": parts.config.associate.steps, "rounds": 0})
+        start = begun(_start(vars(job.start())), spectrum, parts.profile, recipe)
+        return _fitted(parts, spectrum, start, recipe, job.found, on_step)
     if recipe.from_blase is not None:
         return _imported(parts, spectrum, job.node, recipe.from_blase)
     found = find_lines(spectrum, parts.config.find)
@@ -105,6 +109,9 @@ def write_clone(path: Path, made: NodeClone, made_from: Mapping[str, str]) -> No
     """Whole or not at all. `made_from` tells what it depends on, for `read_clone`."""
     clone = made.clone
     arrays = {"centre": clone.centre, "params": clone.params, "found": clone.found, "continuum": made.continuum}
+    arrays |= {"bends": clone.bends, "hidden": np.stack(list(vars(clone.hidden).values()))}
+    if clone.information is not None:
+        arrays["information"] = clone.information.astype(np.float32)
     facts = {"names": clone.names, "rms": clone.rms, "meta": clone.meta, "error": made.error}
     write_arrays(path, "clone", arrays, {**facts, "made_from": dict(made_from)})
 
@@ -119,8 +126,9 @@ def read_clone(path: Path, made_from: Mapping[str, str]) -> NodeClone | None:
         if header["made_from"] != made_from:
             return None
         clone = Clone(
-            arrays["centre"], arrays["params"], tuple(header["names"]), arrays["found"], header["rms"], header["meta"]
-        )
+            arrays["centre"], arrays["params"], tuple(header["names"]), arrays["found"], header["rms"], header["meta"],
+            arrays["bends"], FoundLines(*arrays["hidden"]), arrays.get("information"),
+        )  # fmt: skip
         return NodeClone(clone, arrays["continuum"], header["error"])
     except (ArtefactError, KeyError) as error:
         log.debug("%s", error)

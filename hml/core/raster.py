@@ -55,9 +55,14 @@ class Raster:
 
     @classmethod
     def of(cls, wavelength: Tensor) -> Raster:
-        """SpectrumError if there is no pixel."""
+        """SpectrumError if there is no pixel, or if they are not above zero and increasing."""
         if len(wavelength) == 0:
             raise SpectrumError("no pixel to render: the wavelength window is empty")
+        wavelength = wavelength.to(torch.float64)
+        ordered = wavelength.ndim == 1 and wavelength[0] > 0 and bool((wavelength.diff() > 0).all())
+        if not ordered or wavelength[-1] == torch.inf:
+            raise SpectrumError("wavelengths to render: expected one row of numbers above zero, each larger than the "
+                                "one before; sort them, and give orders that overlap one by one")
         low, high = float(wavelength[0]), float(wavelength[-1])
         pixel = float(wavelength.diff().median()) if len(wavelength) > 1 else low * 1e-6
         step = max(STEP * pixel, (high - low) * 1e-7)

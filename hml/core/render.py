@@ -39,14 +39,20 @@ def render(
     A wing is followed to where it falls below `tolerance`; or to `window` pixels in all (the paper's way). `factor`
     `[B]` is λ_observed / λ_rest. SpectrumError if a parameter is not finite.
     """
-    if not torch.isfinite(centre.detach().sum() + params.detach().sum()):
-        raise SpectrumError("a line parameter is not finite, so that no spectrum can be made of it")
     if window is None and has_loops(profile, composition, raster.wavelength.device, dtype):
         from hml.core.fused import flux_of_lines
 
-        return flux_of_lines(raster, *_observed(profile, centre, params, factor), tolerance, composition == "opacity")
+        seen, shape = _observed(profile, centre, params, factor)
+        _check_finite(seen, shape)
+        return flux_of_lines(raster, seen, shape, tolerance, composition == "opacity")
+    _check_finite(centre, params)
     engine = Generic(raster, profile, composition, tolerance, window, dtype)
     return engine.render(engine.lay_out(centre, params, factor), centre, params, factor)
+
+
+def _check_finite(centre: Tensor, numbers: Tensor) -> None:
+    if not torch.isfinite(centre.detach().sum() + numbers.detach().sum()):
+        raise SpectrumError("a line parameter is not finite, or too large, so that no spectrum can be made of it")
 
 
 def has_loops(profile: LineProfile, composition: Composition, device: torch.device, dtype: torch.dtype) -> bool:

@@ -22,10 +22,12 @@ from hml.core.registry import origins
 KIND = "generator"
 RECIPE = {"find", "profile", "clone", "associate", "interpolator", "generator"}
 """The sections of a config that a generator is made by (its grid has a place of its own in the header)."""
+PLACES = {"path", "from_blase"}  # fields that hold them, however they look
 AGAIN = "get the file or build it again"
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-WIDEST = 1_000_000  # pixels of a line's window; more is no generator but an attack on memory
+MOST_CELLS = 1_000_000  # of a pseudo-continuum
+WIDEST = 20_000  # pixels of a line's window; more is no generator but an attack on memory
 
 
 def _printable(text: str) -> str:
@@ -79,6 +81,14 @@ class AxisFacts(_Facts):
         return self
 
 
+class BendsKnots(_Facts):
+    """Where the pseudo-continuum has its knots."""
+
+    low: Finite
+    step: Annotated[Finite, Field(gt=0)]
+    cells: Annotated[int, Field(ge=1, le=MOST_CELLS)]
+
+
 class Header(_Facts):
     """The fields of a generator's header that code relies on."""
 
@@ -89,6 +99,9 @@ class Header(_Facts):
     plugins: list[Text]
     manifold: dict[str, Any]
     continuum: dict[str, Any] | None = None
+    bends: dict[str, Any] | None = None
+    bends_knots: BendsKnots | None = None
+    residual: dict[str, Any] | None = None
     continuum_bands: list[Annotated[list[Finite], Field(min_length=2, max_length=2)]] = Field(min_length=1)
     continuum_error: float
     unit: Text
@@ -130,9 +143,16 @@ def check(path: Path, header: Mapping[str, Any], arrays: Arrays) -> Header:
     reference = _line(path, arrays, "reference", np.float64)
     if not (np.isfinite(reference).all() and (np.diff(reference) >= 0).all()):
         raise _wrong(path, "reference", "finite numbers, sorted")
+    if len(reference) == 0:
+        raise _wrong(path, "reference", "at least one track")
     span = _line(path, arrays, "span", np.floating)
     if len(span) != len(reference) or not (np.isfinite(span).all() and (span >= 0).all()):
         raise _wrong(path, "span", f"one finite number from 0 on for each of {len(reference)} tracks")
+    patterns = arrays.get("patterns")
+    if patterns is None or patterns.dtype != np.int8 or patterns.ndim != 2 or patterns.shape[1] != len(wavelength):
+        raise _wrong(path, "patterns", f"integers of eight bits, [any number, {len(wavelength)} pixels]")
+    if (len(patterns) > 0) != (known.residual is not None) or (known.bends is None) != (known.bends_knots is None):
+        raise ArtefactError(f"{path}: residual and bends: only half of what belongs to them is there; {AGAIN}")
     return known
 
 
@@ -197,7 +217,8 @@ def without_places(data: Any) -> Any:
     """Plain data without fields that hold absolute paths or addresses: where things lie with whoever made a file means
     nothing to those who get it, and is theirs to tell. Nor does a file from elsewhere decide what is opened here."""
     if isinstance(data, Mapping):
-        return {key: without_places(value) for key, value in data.items() if not _is_place(value)}
+        kept = {key: value for key, value in data.items() if key not in PLACES and not _is_place(value)}
+        return {key: without_places(value) for key, value in kept.items()}
     return [without_places(item) for item in data] if isinstance(data, list | tuple) else data
 
 
@@ -206,5 +227,5 @@ def _is_place(value: Any) -> bool:
         return any(map(_is_place, value))
     if not isinstance(value, str):
         return False
-    absolute = PurePosixPath(value).is_absolute() or PureWindowsPath(value).is_absolute()
-    return absolute or value.startswith("~") or "://" in value
+    ways = PurePosixPath(value), PureWindowsPath(value)
+    return any(way.is_absolute() or ".." in way.parts for way in ways) or value.startswith("~") or "://" in value

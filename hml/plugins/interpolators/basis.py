@@ -21,6 +21,7 @@ from hml.plugins.interpolators.kernels import spline_weights
 
 Floats = NDArray[np.float64]
 
+MOST = 2**14  # seven cubic axes
 THETA = 5040.0  # K; θ = 5040/Teff is the excitation scale of the curve of growth
 COORDINATES = {"identity": lambda x: x, "log": lambda x: x.log(), "inverse": lambda x: -THETA / x}
 """Increasing functions of a label, for torch tensors."""
@@ -28,23 +29,29 @@ COORDINATES = {"identity": lambda x: x, "log": lambda x: x.log(), "inverse": lam
 
 @dataclass(frozen=True)
 class AxisPlan:
-    """All that is to know of one axis: a spline of `degree`, less than the number of nodes, in `coordinate`."""
+    """All that is to know of one axis: a spline of `degree`, less than the number of nodes, in `coordinate`. Over the
+    intervals `breaks`, where spectra jump, it is straight, and what lies on one side knows nothing of the other."""
 
     name: str
     nodes: tuple[float, ...]
     degree: int
     coordinate: str
+    breaks: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         known = 0 <= self.degree < min(len(self.nodes), 6)  # a file may say anything
         if not known or not all(a < b for a, b in pairwise(self.nodes)):
             raise ValueError(f"axis {self.name!r}: expected more nodes than the degree {self.degree}, increasing, and "
                              "a degree of 5 at most")
+        ends = (-1, *self.breaks, len(self.nodes) - 1)
+        if not all(a < b for a, b in pairwise(ends)):
+            raise ValueError(f"axis {self.name!r}: breaks {list(self.breaks)} are not some of its intervals, sorted")
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> AxisPlan:
         """From what `dataclasses.asdict` made, or a file that says so."""
-        return cls(str(data["name"]), tuple(map(float, data["nodes"])), int(data["degree"]), data["coordinate"])
+        return cls(str(data["name"]), tuple(map(float, data["nodes"])), int(data["degree"]), data["coordinate"],
+                   tuple(map(int, data.get("breaks", ()))))
 
     def in_coordinate(self) -> Floats:
         """The nodes in the coordinate; GridError if they are not positive where it needs that."""
@@ -63,13 +70,19 @@ class Basis:
         self.degrees = np.array([plan.degree for plan in plans])
         self.many = prod(plan.degree + 1 for plan in plans)
         self.rows = prod(len(plan.nodes) for plan in plans)
-        most, order = int((self.sizes - self.degrees).max()), int(self.degrees.max()) + 1
+        if self.many > MOST:  # a file may say anything
+            raise ValueError(f"{self.many:,} neighbours of a label would be looked up; expected {MOST:,} at most: "
+                             "fewer axes, or lower degrees")
+        made = [pieced(plan.in_coordinate(), plan.degree, plan.breaks) for plan in plans]
+        self.counts = np.array([len(firsts) for _, firsts, _ in made])
+        most, order = int(self.counts.max()), int(self.degrees.max()) + 1
         self.breaks = np.zeros((len(plans), most + 1))
+        self.firsts = np.zeros((len(plans), most), dtype=np.int64)
         self.pieces = np.zeros((len(plans), most, order, order))
-        for p, plan in enumerate(plans):
-            breaks, pieces = piecewise(plan.in_coordinate(), plan.degree)
+        for p, (breaks, firsts, pieces) in enumerate(made):
             self.breaks[p, : len(breaks)] = breaks
-            self.pieces[p, : len(pieces), : plan.degree + 1, : plan.degree + 1] = pieces
+            self.firsts[p, : len(firsts)] = firsts
+            self.pieces[p, : len(pieces), : pieces.shape[1], : pieces.shape[2]] = pieces
 
     def coordinates(self, labels: Tensor) -> Tensor:
         """labels `[B, P]` → what the splines run in, `[B, P]` float64 on the CPU."""
@@ -85,7 +98,8 @@ class Basis:
         batch, axes = points.shape
         rows = np.empty((batch, self.many), dtype=np.int64)
         weights = np.empty((batch, axes**order, self.many))
-        spline_weights(points, self.sizes, self.degrees, self.breaks, self.pieces, order, rows, weights)
+        spline_weights(points, self.sizes, self.degrees, self.counts, self.breaks, self.firsts, self.pieces, order,
+                       rows, weights)  # fmt: skip
         return torch.from_numpy(rows), torch.from_numpy(weights.reshape(batch, *[axes] * order, self.many))
 
     def slopes(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -168,9 +182,43 @@ def piecewise(x: Floats, degree: int) -> tuple[Floats, Floats]:
     return np.append(t[here[:, 0]], t[len(x)]), pieces
 
 
-def solver(x: Floats, degree: int) -> Floats:
+def pieced(x: Floats, degree: int, jumps: Sequence[int] = ()) -> tuple[Floats, NDArray[np.int64], Floats]:
+    """As `piecewise`, with a spline of its own on either side of every interval in `jumps` (of a lower degree where
+    there are too few nodes), and straight lines over these. Since the first and last B-spline of a side have the value
+    there, the whole is continuous.
+
+    Returns breaks `[pieces + 1]`, the number of the first B-spline of each piece `[pieces]`, and pieces.
+    """
+    if len(x) == 1:
+        breaks, pieces = piecewise(x, 0)
+        return breaks, np.zeros(1, dtype=np.int64), pieces
+    starts = [0, *(j + 1 for j in jumps)]
+    ends: list[float] = [x[0]]
+    firsts: list[int] = []
+    pieces_: list[Floats] = []
+
+    def put(end: float, first: int, piece: Floats) -> None:
+        here = min(first, len(x) - 1 - degree)  # so that no B-spline is named that there is not
+        whole = np.zeros((degree + 1, degree + 1))
+        whole[: len(piece), first - here : first - here + piece.shape[1]] = piece
+        ends.append(end)
+        firsts.append(here)
+        pieces_.append(whole)
+
+    for start, stop in zip(starts, [*starts[1:], len(x)], strict=True):
+        side = x[start:stop]
+        if len(side) > 1:
+            breaks, pieces = piecewise(side, min(degree, len(side) - 1))
+            for i, piece in enumerate(pieces):
+                put(breaks[i + 1], start + i, piece)
+        if stop < len(x):
+            put(x[stop], stop - 1, np.array([[1.0, 0.0], [-1.0, 1.0]]))
+    return np.array(ends), np.array(firsts, dtype=np.int64), np.stack(pieces_)
+
+
+def solver(x: Floats, degree: int, breaks: Sequence[int] = ()) -> Floats:
     """The matrix `[n, n]` from values at x `[n]` to the coefficients of the spline through them."""
-    axis = Basis([AxisPlan("", tuple(x), degree, "identity")])
+    axis = Basis([AxisPlan("", tuple(x), degree, "identity", tuple(breaks))])
     rows, weights = axis.evaluate(torch.from_numpy(x)[:, None])
     collocation = np.zeros((len(x), len(x)))
     np.put_along_axis(collocation, rows.numpy(), weights.numpy(), 1)

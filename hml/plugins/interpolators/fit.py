@@ -25,10 +25,13 @@ def fit(table: Table, degree: int, coordinates: Mapping[str, str], storage: str)
     order = _grid_order(table)
     _check_finite(table)
     basis = Basis([
-        AxisPlan(axis.name, axis.nodes, min(degree, len(axis.nodes) - 1), coordinates.get(axis.name, "identity"))
+        AxisPlan(axis.name, axis.nodes, min(degree, len(axis.nodes) - 1), coordinates.get(axis.name, "identity"),
+                 tuple(table.breaks.get(axis.name, ())))
         for axis in table.space.axes
     ])
-    solvers = [solver(plan.in_coordinate(), plan.degree) if plan.degree > 1 else None for plan in basis.plans]
+    solvers = [
+        solver(plan.in_coordinate(), plan.degree, plan.breaks) if plan.degree > 1 else None for plan in basis.plans
+    ]
     lines, params = table.values.shape[1:]
     if storage == "int16" and STRENGTH in table.names:
         store: Packed | _Plain = Packed(basis.rows, lines, table.names)

@@ -34,12 +34,13 @@ def _on_piece(u: float, step: float, piece: Any, times: int, local: Any) -> None
 
 @_compiled
 def spline_weights(
-    x: Any, sizes: Any, degrees: Any, breaks: Any, pieces: Any, order: int, rows: Any, weights: Any
+    x: Any, sizes: Any, degrees: Any, counts: Any, breaks: Any, firsts: Any, pieces: Any, order: int, rows: Any,
+    weights: Any,
 ) -> None:
     """All derivatives of one order of a tensor product of B-splines.
 
-    x `[B, P]`; axis p has `sizes[p]` splines of `degrees[p]`, given on its pieces as in `basis.piecewise`. Fills rows
-    `[B, C]`, the row of a table `[n1·…·nP, …]` each weight belongs to, and weights `[B, P**order, C]`: entry
+    x `[B, P]`; axis p has `sizes[p]` splines of `degrees[p]`, given on its `counts[p]` pieces as in `basis.pieced`.
+    Fills rows `[B, C]`, the row of a table `[n1·…·nP, …]` each weight belongs to, and weights `[B, P**order, C]`: entry
     Σ_i p_i P^(order-1-i) is ∂/∂x_p1 ∂/∂x_p2 … of the product.
     """
     batch, axes = x.shape
@@ -53,12 +54,12 @@ def spline_weights(
             many, rows[b, 0], weights[b, a, 0] = 1, 0, 1.0
             for p in range(axes):
                 width, piece = degrees[p] + 1, 0
-                while piece < sizes[p] - width and x[b, p] >= breaks[p, piece + 1]:
+                while piece < counts[p] - 1 and x[b, p] >= breaks[p, piece + 1]:
                     piece += 1
                 step = breaks[p, piece + 1] - breaks[p, piece]
                 _on_piece((x[b, p] - breaks[p, piece]) / step, step, pieces[p, piece], times[p], local[:width])
                 for c in range(many - 1, -1, -1):  # from the end: nothing is overwritten before it is read
-                    row, weight = rows[b, c] * sizes[p] + piece, weights[b, a, c]
+                    row, weight = rows[b, c] * sizes[p] + firsts[p, piece], weights[b, a, c]
                     for j in range(width):
                         rows[b, c * width + j] = row + j
                         weights[b, a, c * width + j] = weight * local[j]

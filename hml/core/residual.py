@@ -1,0 +1,126 @@
+"""The residual: what lines miss at each node, as a few patterns over the pixels whose strengths follow the labels.
+
+The patterns are the leading singular vectors of what is missed, in eight bits; how many there are is decided by the
+bytes they take, a stated part of those of the pixels of all nodes. With as many as nodes this would be pixel
+interpolation.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hml.core.jit import compiled
+from hml.core.space import Floats
+
+LEVELS = 127  # of an integer of eight bits, to either side
+AT_ONCE = 2**22  # numbers of what is missed that are in memory together
+NUMBER = 8  # bytes of a pattern's strength at a node
+BLOCK = 4096  # pixels whose sum stays in the processor's cache
+
+
+def patterns(missed: NDArray[np.float32], part: float) -> tuple[NDArray[np.int8], Floats]:
+    """From what lines miss at every node `[M, N]` (may be mapped from a file): patterns `[R, N]`, and their strengths
+    at the nodes `[M, R]` in units of an integer. Together they take at most `part` of the bytes of `missed`."""
+    nodes, pixels = missed.shape
+    count = min(int(part * missed.nbytes / (pixels + NUMBER * nodes)), nodes)
+    if count == 0:
+        return np.zeros((0, pixels), np.int8), np.zeros((nodes, 0))
+    gram = np.zeros((nodes, nodes))
+    for some in _slices(nodes, pixels):
+        gram += missed[:, some].astype(np.float64) @ missed[:, some].T
+    size, vectors = np.linalg.eigh(gram)
+    count = min(count, int((size > 1e-12 * size[-1]).sum()))
+    turn = vectors[:, ::-1][:, :count].T  # [R, M]
+    largest = np.zeros(count)
+    for some in _slices(nodes, pixels):
+        largest = np.maximum(largest, np.abs(turn @ missed[:, some]).max(1, initial=0.0))
+    out = np.empty((count, pixels), np.int8)
+    cross, normal = np.zeros((nodes, count)), np.zeros((count, count))
+    for some in _slices(nodes, pixels):
+        whole = np.rint(turn @ missed[:, some] * (LEVELS / largest[:, None]))
+        out[:, some] = whole
+        cross += missed[:, some] @ whole.T
+        normal += whole @ whole.T
+    return out, np.linalg.lstsq(normal, cross.T)[0].T  # the best strengths for the patterns as they are rounded
+
+
+def _slices(nodes: int, pixels: int) -> list[slice]:
+    step = max(1, AT_ONCE // max(nodes, 1))
+    return [slice(first, first + step) for first in range(0, pixels, step)]
+
+
+def summed(strengths: Tensor, shapes: Tensor) -> Tensor:
+    """Strengths `[B, R]` times patterns `[R, N]` (int8): `[B, N]` float32. Differentiable in the former, both ways."""
+    if shapes.device.type != "cpu":
+        return strengths.float() @ shapes.float()
+    return cast(Tensor, _Sum.apply(strengths, shapes))  # type: ignore[no-untyped-call]
+
+
+class _Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(strengths: Tensor, shapes: Tensor) -> Tensor:
+        out = np.zeros((len(strengths), shapes.shape[1]), np.float32)
+        _add(np.ascontiguousarray(strengths.detach().numpy(), np.float32), shapes.numpy(), out)
+        return torch.from_numpy(out)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], _: Tensor) -> None:
+        ctx.shapes, ctx.dtype = inputs[1], inputs[0].dtype
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        out = np.zeros((len(gradient), len(ctx.shapes)), np.float32)
+        _dot(np.ascontiguousarray(gradient.numpy(), np.float32), ctx.shapes.numpy(), out)
+        return torch.from_numpy(out).to(ctx.dtype), None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, _: None) -> Tensor:
+        return summed(tangent, ctx.shapes)
+
+
+@compiled()
+def _add(strengths, shapes, out):  # type: ignore[no-untyped-def]
+    """out `[B, N]` += strengths `[B, R]` · shapes `[R, N]`."""
+    for first in range(0, out.shape[1], BLOCK):
+        last = min(first + BLOCK, out.shape[1])
+        for r in range(len(shapes)):
+            pattern = shapes[r, first:last]
+            for b in range(len(out)):
+                target, c = out[b, first:last], strengths[b, r]
+                for j in range(len(target)):
+                    target[j] += c * np.float32(pattern[j])
+
+
+@compiled()
+def _dot(gradient, shapes, out):  # type: ignore[no-untyped-def]
+    """The transpose: out `[B, R]` += gradient `[B, N]` · shapes."""
+    for r in range(len(shapes)):
+        for b in range(len(gradient)):
+            pattern, given, total = shapes[r], gradient[b], np.float32(0)
+            for j in range(len(given)):
+                total += given[j] * np.float32(pattern[j])
+            out[b, r] += total
+
+
+def resampled(values: Tensor, pixels: Tensor, wavelength: Tensor) -> Tensor:
+    """Values `[B, N]` at pixels `[N]` (Å, increasing), at other wavelengths `[n]` or `[B, n]` by cubics through four
+    pixels (Catmull & Rom 1974); zero outside. Differentiable in values and wavelengths."""
+    count = len(pixels)
+    if count < 4:
+        return values.new_zeros(len(values), wavelength.shape[-1])
+    i = torch.searchsorted(pixels, wavelength.detach().contiguous(), right=True).clamp(2, count - 2) - 1
+    t = ((wavelength - pixels[i]) / (pixels[i + 1] - pixels[i])).to(values.dtype)
+    square, cube = t * t, t * t * t
+    weights = (-t / 2 + square - cube / 2, 1 - 2.5 * square + 1.5 * cube, t / 2 + 2 * square - 1.5 * cube,
+               -square / 2 + cube / 2)  # fmt: skip
+    total = torch.zeros((), dtype=values.dtype, device=values.device)
+    for k, weight in enumerate(weights):
+        chosen = values[:, i + k - 1] if i.ndim == 1 else values.gather(1, i + k - 1)
+        total = total + chosen * weight
+    inside = (wavelength >= pixels[0]) & (wavelength <= pixels[-1])
+    return torch.where(inside, total, torch.zeros_like(total))
