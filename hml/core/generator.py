@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hml.core.components import BuildContext
@@ -137,6 +138,12 @@ class Generator(torch.nn.Module):
             "wavelength": self.wavelength[first:last],
         }
         return Generator(self.space, self.manifold.subset(lines), self.continuum, self.profile, arrays, self.header)
+
+    def only(self, tracks: NDArray[np.int64]) -> Generator:
+        """The generator of some tracks alone (their numbers `[T]`, increasing), on the same pixels."""
+        arrays = {"reference": self.reference[tracks], "span": self.span[tracks]}
+        arrays |= {"starts": self.starts, "wavelength": self.wavelength}
+        return Generator(self.space, self.manifold.subset(tracks), self.continuum, self.profile, arrays, self.header)
 
     def forward(
         self,
