@@ -196,7 +196,7 @@ def _told(found: Catalogue) -> dict[str, Any]:
         told["line list"] = matches.lines.story
         told["match"] = (
             f"within {matches.tolerance:g} km/s; of several lines the one with the largest log gf - theta*chi at "
-            f"{matches.teff:g} K, which does not know abundances"
+            f"{matches.teff:g} K, plus the level of its species, which is learnt from the tracks"
         )
         named = sum(len(near) > 0 for near in matches.candidates)
         several = sum(len(near) > 1 for near in matches.candidates)

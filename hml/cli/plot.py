@@ -72,13 +72,13 @@ def _pictures(
 ) -> dict[str, Callable[[], bytes]]:
     """How to make each of the KINDS."""
     from hml.core import figures
-    from hml.core.speed import measure_speed
+    from hml.core.speed import BATCHES, measure_speed
 
     return {
         "counts": lambda: figures.line_counts(generator),
         "manifold": lambda: figures.manifold(generator, track, over=over, labels=at, params=PAPER),
         "profile": lambda: figures.neighbours(generator, track, along=over[0] if over else None, labels=at),
-        "time": lambda: figures.timing(measure_speed(generator)),
+        "time": lambda: figures.timing(measure_speed(generator, BATCHES)),
     }
 
 

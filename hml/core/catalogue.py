@@ -17,7 +17,7 @@ from hml.core.linelist.match import Matches, match
 from hml.core.linelist.species import species_name
 from hml.core.linelist.values import LineList
 from hml.core.store import write_text
-from hml.core.tracks import THRESHOLD, Order, Tracks, between, survey
+from hml.core.tracks import THRESHOLD, Ints, Order, Tracks, between, strengths, survey
 
 UNITS = {
     "centre": "AA", "width": "AA", "median_width": "AA", "wavelength": "AA", "excitation": "eV", "offset": "km/s",
@@ -66,18 +66,25 @@ class Catalogue:
 
 def choose(generator: Generator, wanted: Wanted, order: Order = "centre") -> Catalogue:
     """The tracks that are wanted. LineListError if none is matched to the species."""
-    tracks = survey(generator, between(generator, *wanted.band), wanted.threshold)
     species = None if wanted.species is None else _species(wanted)
-    if species is not None:
-        names = _match(generator, wanted, tracks).species
-        tracks = tracks.take(np.array([i for i, name in enumerate(names) if name == species], dtype=np.int64))
-        if not len(tracks):
-            there = ", ".join(f"{name} ({n})" for name, n in Counter(filter(None, names)).most_common(8))
-            raise LineListError(f"--species {species}: no track is matched to it; those that are: {there or 'none'}")
+    matches = None if wanted.lines is None else _match(generator, wanted.lines, wanted)
+    number = between(generator, *wanted.band)
+    if species is not None and matches is not None:
+        number = _of_species(number, matches, species)
+    tracks = survey(generator, number, wanted.threshold)
     if wanted.strongest is not None:
         tracks = tracks.strongest(wanted.strongest)
     tracks = tracks.sorted_by(order)
-    return Catalogue(tracks, None if wanted.lines is None else _match(generator, wanted, tracks), species)
+    return Catalogue(tracks, None if matches is None else matches.take(tracks.number), species)
+
+
+def _of_species(number: Ints, matches: Matches, species: str) -> Ints:
+    """Those of the tracks that are lines of a species."""
+    names = matches.take(number).species
+    if species not in names:
+        there = ", ".join(f"{name} ({n})" for name, n in Counter(filter(None, names)).most_common(8))
+        raise LineListError(f"--species {species}: no track is matched to it; those that are: {there or 'none'}")
+    return number[[name == species for name in names]]
 
 
 def _species(wanted: Wanted) -> str:
@@ -89,15 +96,17 @@ def _species(wanted: Wanted) -> str:
         raise ConfigError(f"--species {wanted.species}: {error}") from None
 
 
-def _match(generator: Generator, wanted: Wanted, tracks: Tracks) -> Matches:
-    assert wanted.lines is not None
-    teff, space = wanted.teff, generator.space
+def _match(generator: Generator, lines: LineList, wanted: Wanted) -> Matches:
+    """What all tracks are, judged in the middle of the grid, or there at the temperature that is asked for."""
+    space = generator.space
+    at = {axis.name: axis.nodes[(len(axis.nodes) - 1) // 2] for axis in space.axes}
+    teff = at.get("teff") if wanted.teff is None else wanted.teff
     if teff is None:
-        if "teff" not in space.names:
-            raise ConfigError("the generator has no label teff; say with --teff at which temperature lines compete")
-        nodes = space["teff"].nodes
-        teff = nodes[(len(nodes) - 1) // 2]
-    return match(tracks.centre, wanted.lines, wanted.tolerance, teff)
+        raise ConfigError("the generator has no label teff; say with --teff at which temperature lines compete")
+    if "teff" in at:
+        at["teff"] = float(np.clip(teff, space["teff"].lower, space["teff"].upper))
+    width, _ = strengths(generator, space.to_array(at)[None])
+    return match(generator.reference.cpu().numpy(), lines, wanted.tolerance, teff, width[0].astype(np.float64))
 
 
 def _identified(matches: Matches) -> list[dict[str, Any]]:
@@ -118,7 +127,7 @@ def _line(matches: Matches, index: int) -> dict[str, Any]:
     return {
         "species": str(lines.species[index]), "wavelength": float(lines.wavelength[index]),
         "excitation": float(lines.excitation[index]), "log_gf": float(lines.log_gf[index]),
-        "strength": float(lines.strength(matches.teff)[index]),
+        "strength": float(matches.strength[index]),
     }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from hml.core.generator import Generator
 from hml.core.space import Floats
 
 BATCHES = (1, 2, 4, 8, 16)
+"""What is worth knowing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +29,7 @@ class Speed:
     threads: int
 
 
-def measure_speed(generator: Generator, batches: Sequence[int] = BATCHES, budget: float = 0.5) -> Speed:
+def measure_speed(generator: Generator, batches: Sequence[int], budget: float = 0.5) -> Speed:
     """Medians at random labels; each takes about `budget` seconds, and three repetitions at least."""
     rng, space = np.random.default_rng(0), generator.space
     spectrum, look_up = np.empty((2, len(batches)))

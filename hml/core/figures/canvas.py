@@ -50,6 +50,6 @@ def heat(ax: Any, x: Floats, y: Floats, values: Floats, **options: Any) -> Any:
 def edges(values: Floats) -> Floats:
     """Borders `[n + 1]` of cells around increasing values `[n]`."""
     if len(values) == 1:
-        return values[0] + np.array([-0.5, 0.5])
+        return np.array([values[0] - 0.5, values[0] + 0.5])
     middle = (values[1:] + values[:-1]) / 2
     return np.asarray(np.hstack([2 * values[0] - middle[0], middle, 2 * values[-1] - middle[-1]]))

@@ -57,7 +57,8 @@ def _around(line: Line, points: Floats) -> torch.Tensor:
     """Wavelengths (vacuum Å) around a line where it is widest, inside the band."""
     lines = line.part.lines(points)
     params = torch.nan_to_num(lines.params[:, 0].detach(), nan=-10.0)
-    wide = WIDE * float(half_width(line.part.profile, params).max())
+    step = float(line.part.wavelength.diff().median())
+    wide = max(WIDE * float(half_width(line.part.profile, params).max()), 4 * step)
     centre = float(lines.centre.detach().mean())
     low, high = line.part.band
     return torch.linspace(max(centre - wide, low), min(centre + wide, high), POINTS, dtype=torch.float64)
