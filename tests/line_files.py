@@ -66,8 +66,9 @@ HEADINGS = {
     "all": "Elm Ion       WL_{}(A) Excit(eV) log(gf)   Rad.  Stark    Waals  factor   References",
     "long": "Elm Ion       WL_{}(A)  log gf* E_low(eV) J lo  E_up(eV) J up   lower  upper   mean  Rad.  Stark  Waals",
 }
-FOOT = ["'castelli_ap00k2_T05750G45.krz',", "'H :  0.92','He: -1.11','Li:-10.88',", "'Es:-20.00','END'",
-        "* oscillator strengths were scaled by the solar isotopic ratios.", " References:", "  1. Kurucz: Fe 1"]
+FOOT = ["'castelli_ap00k2_T05750G45.krz',", "'MARCS 5750', ", "'H :  0.92','He: -1.11','Li:-10.88',",
+        "'Es:-20.00','END'", "* oscillator strengths were scaled by the solar isotopic ratios.",
+        " References:", "  1. Kurucz: Fe 1"]
 
 
 def write_vald(path: Path, lines: LineList, shape: str, medium: str) -> None:

@@ -101,7 +101,7 @@ def test_for_a_person(lines):
 
 
 def test_a_long_table_is_cut_and_says_so(lines, monkeypatch):
-    monkeypatch.setattr("hml.cli.lines.SHOWN", 7)
+    monkeypatch.setattr("hml.cli.line_table.SHOWN", 7)
     assert "the first 7 are shown" in lines()
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hml.cli.line_table import show_catalogue
 from hml.cli.options import (
     ConfigFile,
     Device,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from hml.core.catalogue import Catalogue
     from hml.core.generator import Generator
 
-SHOWN = 40  # rows of a table, unless more are asked for
 ORDERS = ("centre", "strength", "presence")
 
 
@@ -83,7 +83,7 @@ def lines(  # one argument per option
     made = _generator(config, grid, interpolator, sets, device, generator)
     if track is not None:
         assert plot is not None
-        _draw(made, track, over, at, plot)
+        _draw(made, track, over, at, plot, json)
         return
     from hml.core.catalogue import Wanted, choose
 
@@ -91,9 +91,9 @@ def lines(  # one argument per option
     wanted = Wanted(band, strongest, threshold, known, tolerance, temperature, species)
     found = choose(made, wanted, sort)  # type: ignore[arg-type] # one of ORDERS
     if labels is None:
-        _list(found, strongest, output, json)
+        show_catalogue(found, strongest, output, json)
     else:
-        _render(made, found, at, band, output, plot)
+        _render(made, found, at, band, output, plot, json)
 
 
 def _check(track: str | None, labels: str | None, plot: Path | None, output: Path | None) -> None:
@@ -129,7 +129,7 @@ def _generator(
 # --- one line, and lines alone ----------------------------------------------------------------------------------------
 
 
-def _draw(generator: Generator, track: str, over: str | None, at: Mapping[str, float], plot: Path) -> None:
+def _draw(generator: Generator, track: str, over: str | None, at: Mapping[str, float], plot: Path, json: bool) -> None:
     from hml.cli.show import show_facts
     from hml.core import figures
     from hml.core.store import write_bytes
@@ -139,12 +139,12 @@ def _draw(generator: Generator, track: str, over: str | None, at: Mapping[str, f
     axes = None if over is None else over.split(",")
     write_bytes(plot, figures.manifold(generator, number, over=axes, labels=at))
     centre = f"{float(generator.reference[number]):.4f} Å"
-    show_facts("track", {"number": number, "centre": centre, "picture": str(plot)}, False)
+    show_facts("track", {"number": number, "centre": centre, "picture": str(plot)}, json)
 
 
 def _render(
     generator: Generator, found: Catalogue, at: Mapping[str, float], band: tuple[float | None, float | None],
-    output: Path | None, plot: Path | None,
+    output: Path | None, plot: Path | None, json: bool,
 ) -> None:  # fmt: skip
     """The spectrum of the chosen tracks alone."""
     from hml.cli.show import show_facts
@@ -163,75 +163,4 @@ def _render(
     if plot is not None:
         write_bytes(plot, figures.alone(generator.spectrum(at, low=low, high=high), part, what))
         facts["picture"] = str(plot)
-    show_facts("spectrum", facts, False)
-
-
-# --- a list --------------------------------------------------------------------------------------------------------
-
-
-def _list(found: Catalogue, strongest: int | None, output: Path | None, json: bool) -> None:
-    from hml.cli.show import console, print_json
-    from hml.core.catalogue import write_catalogue
-
-    told = _told(found)
-    if output is not None:
-        write_catalogue(found, output, told)
-    if json:
-        print_json({**told, "tracks": found.rows()})
-        return
-    if output is None:
-        _table(found, strongest)
-    lines = [f"{len(found.tracks):,} tracks", *(f"{name}: {text}" for name, text in told.items())]
-    console().print("\n".join([*lines, *([f"file: {output}"] if output else [])]), markup=False)
-
-
-def _told(found: Catalogue) -> dict[str, Any]:
-    """What the numbers mean."""
-    tracks, matches = found.tracks, found.matches
-    told: dict[str, Any] = {
-        "strength": "equivalent width of the line alone, where it is largest on the grid, and the median of all nodes",
-        "presence": f"nodes of {tracks.nodes:,} at which its centre is deeper than {tracks.threshold:g}",
-    }
-    if matches is not None:
-        told["line list"] = matches.lines.story
-        told["match"] = (
-            f"within {matches.tolerance:g} km/s; of several lines the one with the largest log gf - theta*chi at "
-            f"{matches.teff:g} K, plus the level of its species, which is learnt from the tracks"
-        )
-        named = sum(len(near) > 0 for near in matches.candidates)
-        several = sum(len(near) > 1 for near in matches.candidates)
-        told["matched"] = f"{named:,} of {len(tracks):,}; {several:,} of them had several lines to choose from"
-    return told
-
-
-def _table(found: Catalogue, strongest: int | None) -> None:
-    """The first rows, or all that were asked for."""
-    from hml.cli.show import console, table
-
-    rows = found.rows()
-    shown = rows if strongest is not None else rows[:SHOWN]
-    columns = ["#", "centre (Å)", "width (mÅ)", "depth", "at", "median (mÅ)", "present"]
-    if found.matches is not None:
-        columns += ["line", "χ (eV)", "log gf", "Δv (km/s)", "of", "margin", "others"]
-    table("", columns, [_cells(row) for row in shown], (0, 1, 2, 3, 5, 6, 8, 9, 10, 11, 12))
-    if len(shown) < len(rows):
-        console().print(f"the first {len(shown)} are shown; more with --strongest N, --wavelength, --json or --output")
-
-
-def _cells(row: Mapping[str, Any]) -> list[str]:
-    where = " ".join(f"{value:g}" for value in row["where"].values())
-    cells = [
-        str(row["number"]), f"{row['centre']:.3f}", f"{1e3 * row['width']:.1f}", f"{row['depth']:.3f}", where,
-        f"{1e3 * row['median_width']:.1f}", f"{row['presence']:,}",
-    ]  # fmt: skip
-    if "competing" not in row:
-        return cells
-    if row["species"] is None:
-        return [*cells, "–", "", "", "", "0", "", ""]
-    others = [f"{a['species']} {a['wavelength']:.3f}" for a in row["alternatives"]]
-    more = [f"and {len(others) - 3} more"] if len(others) > 3 else []
-    margin = "" if row["margin"] == float("inf") else f"{row['margin']:.1f}"
-    return [
-        *cells, row["species"], f"{row['excitation']:.2f}", f"{row['log_gf']:.2f}", f"{row['offset']:+.2f}",
-        str(row["competing"]), margin, ", ".join([*others[:3], *more]),
-    ]  # fmt: skip
+    show_facts("spectrum", facts, json)

@@ -14,6 +14,7 @@ from hml.cli.options import (
     GeneratorFile,
     Grid,
     Interpolator,
+    Json,
     Labels,
     Over,
     Sets,
@@ -48,9 +49,11 @@ def plot(  # one argument per option
     interpolator: Interpolator = None,
     sets: Sets = None,
     device: Device = None,
+    json: Json = False,
 ) -> None:
     """Draw a generator: line counts over the grid; a line's ln a and σ at the nodes and between them; the line at two
-    neighbouring nodes and between them; the time that a spectrum takes. Without --track: the strongest line."""
+    neighbouring nodes and between them; the time that a spectrum takes. Without --track: the line that is strongest
+    over most of the grid."""
     from hml.cli.show import show_facts
     from hml.core import pipeline
     from hml.core.store import write_bytes
@@ -64,7 +67,7 @@ def plot(  # one argument per option
     paths = {name: output / f"{name}.png" for name in KINDS} if kind == "all" else {kind: output}
     for name, path in paths.items():
         write_bytes(path, pictures[name]())
-    show_facts("picture", {name: str(path) for name, path in paths.items()}, False)
+    show_facts("picture", {name: str(path) for name, path in paths.items()}, json)
 
 
 def _pictures(
@@ -83,11 +86,11 @@ def _pictures(
 
 
 def _track(generator: Generator, text: str | None) -> int:
-    """The number of the track that is meant; the strongest of all if none is named."""
+    """The number of the track that is meant; if none is named, the one that is strongest over most of the grid."""
     from hml.core.tracks import find_track, survey
 
     if text is not None:
         return find_track(generator, text)
     if not len(generator):
         raise ConfigError("the generator has no tracks; there is no line to draw")
-    return int(survey(generator).strongest(1).number[0])
+    return int(survey(generator).median.argmax())

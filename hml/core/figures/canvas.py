@@ -10,6 +10,7 @@ import numpy as np
 from hml.core.space import UNITS, Floats
 
 INK, MODEL, FAINT = "#222222", "#c8452c", "#9aa5b1"
+FEW = 8  # nodes of an axis, which then all have a tick
 NAMES = {"teff": r"$T_\mathrm{eff}$", "logg": r"$\log g$", "feh": "[Fe/H]", "alpha": r"[$\alpha$/Fe]", "rv": "RV"}
 
 
@@ -44,6 +45,9 @@ def heat(ax: Any, x: Floats, y: Floats, values: Floats, **options: Any) -> Any:
     """Cells of colour `[Y, X]` around the values of two axes, in their own units; NaN is hatched."""
     if not np.isfinite(values).all():
         ax.patch.set(hatch="xx", edgecolor="#cccccc")
+    for axis, nodes in ((ax.xaxis, x), (ax.yaxis, y)):
+        if len(nodes) <= FEW:
+            axis.set_ticks(nodes)
     return ax.pcolormesh(edges(x), edges(y), np.ma.masked_invalid(values), cmap="viridis", **options)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hml.core.figures.canvas import INK, NAMES, blank, heat, named, png, valued
 from hml.core.figures.place import axes_over
@@ -20,24 +22,31 @@ def line_counts(generator: Generator) -> bytes:
     space = generator.space
     nodes, counts = np.array(generator.header["nodes"]), np.array(generator.header["counts"], dtype=np.float64)
     over = axes_over(space, None, 3) if any(axis.width > 0 for axis in space.axes) else [0]
+    x, *more = sorted(over, key=lambda p: -len(space.axes[p].nodes))
+    if not more:
+        return _curve(named(space.names[x]), nodes[:, x], counts)
+    y, *third = more
+    panels = {"": np.ones(len(nodes), dtype=bool)}
+    if third:
+        values = np.unique(nodes[:, third[0]]).tolist()
+        panels = {valued(space.names[third[0]], value): nodes[:, third[0]] == value for value in values}
     rest = [axis.name for p, axis in enumerate(space.axes) if p not in over and axis.width > 0]
-    note = f"mean over {', '.join(NAMES.get(name, name) for name in rest)}" if rest else ""
-    if len(over) == 1:
-        return _curve(named(space.names[over[0]]), nodes[:, over[0]], counts)
-    x, y, *third = sorted(over, key=lambda p: -len(space.axes[p].nodes))
-    panels = np.unique(nodes[:, third[0]]).tolist() if third else [None]
+    note = [f"mean over {', '.join(NAMES.get(name, name) for name in rest)}"] if rest else []
+    titled = {", ".join([*([name] if name else []), *note]): here for name, here in panels.items()}
+    return _maps((named(space.names[x]), named(space.names[y])), nodes[:, [x, y]], counts, titled)
+
+
+def _maps(labels: tuple[str, str], nodes: Floats, counts: Floats, panels: Mapping[str, NDArray[np.bool_]]) -> bytes:
+    """Counts `[M]` over two axes, nodes `[M, 2]`, in a panel for each {title: which nodes}."""
     figure, axes = _sheet(len(panels))
-    image = None
-    for ax, value in zip(axes, panels, strict=True):
-        here = slice(None) if value is None else nodes[:, third[0]] == value
-        xs, ys = np.unique(nodes[:, x]), np.unique(nodes[:, y])
-        mean = _mean(xs, ys, nodes[here][:, x], nodes[here][:, y], counts[here])
+    xs, ys = np.unique(nodes[:, 0]), np.unique(nodes[:, 1])
+    for ax, (title, here) in zip(axes, panels.items(), strict=True):
+        mean = _mean(xs, ys, nodes[here, 0], nodes[here, 1], counts[here])
         image = heat(ax, xs, ys, mean, vmin=counts.min(), vmax=max(counts.max(), counts.min() + 1))
-        ax.set_xlabel(named(space.names[x]))
-        name = "" if value is None else valued(space.names[third[0]], value)
-        ax.set_title(", ".join(part for part in (name, note) if part), fontsize=9)
+        ax.set_xlabel(labels[0])
+        ax.set_title(title, fontsize=9)
         if ax.get_subplotspec().is_first_col():
-            ax.set_ylabel(named(space.names[y]))
+            ax.set_ylabel(labels[1])
     figure.colorbar(image, ax=axes, label="lines found").locator.set_params(integer=True)
     return png(figure)
 

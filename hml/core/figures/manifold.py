@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from hml.core.figures.canvas import INK, MODEL, blank, heat, named, png
 from hml.core.figures.place import are_nodes, axes_over, finer, fixed, nearest_node, point, product
@@ -102,8 +103,7 @@ def _maps(
         scale = _scale(name, fine[name], coarse[name])
         for ax, (x, y), values in zip(row, grids, (coarse[name], fine[name]), strict=True):
             image = heat(ax, x, y, values.reshape(len(x), len(y)).T, norm=scale)
-        x, y = np.meshgrid(*grids[0], indexing="ij")
-        row[1].plot(x.ravel()[there], y.ravel()[there], ".", color="white", ms=2)
+            _mark_nodes(ax, grids[0][0], grids[0][1], there)
         row[0].set_ylabel(named(space.names[axes[1]]))
         figure.colorbar(image, ax=list(row), label=LABELS.get(name, name))
     for ax, text in zip(sheet[0], ("at the nodes", "supersampled by the generator"), strict=True):
@@ -112,6 +112,15 @@ def _maps(
         ax.set_xlabel(named(space.names[axes[0]]))
     figure.suptitle(title, fontsize=10)
     return png(figure)
+
+
+def _mark_nodes(ax: Any, x: Floats, y: Floats, there: NDArray[np.bool_]) -> None:
+    """A dot at every node, and the same limits for both pictures: those of the grid."""
+    across, up = (mesh.ravel()[there] for mesh in np.meshgrid(x, y, indexing="ij"))
+    ax.plot(across, up, "o", color="white", mec="black", mew=0.4, ms=2.5)
+    for axis, values in ((ax.set_xlim, x), (ax.set_ylim, y)):
+        edge = 0.03 * (values[-1] - values[0])
+        axis(values[0] - edge, values[-1] + edge)
 
 
 def _scale(name: str, *values: Floats) -> Any:

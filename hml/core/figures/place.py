@@ -10,8 +10,9 @@ from hml.core.errors import LabelError
 from hml.core.figures.canvas import valued
 from hml.core.space import Floats, Space
 
-FINER = 12  # points between two nodes of an axis
-MOST = 160  # points of an axis
+FINER = 12  # points between two nodes of an axis, at least
+MOST = 160  # points of an axis, at most
+LEAST = 61
 
 
 def axes_over(space: Space, over: Sequence[str] | None, most: int) -> list[int]:
@@ -41,7 +42,8 @@ def fixed(space: Space, at: Floats, over: Sequence[int]) -> str:
 
 def finer(space: Space, axis: int) -> Floats:
     """Values along an axis, much closer than its nodes."""
-    count = min(MOST, FINER * (len(space.axes[axis].nodes) - 1) + 1)
+    steps = len(space.axes[axis].nodes) - 1
+    count = min(MOST, max(FINER * steps, LEAST - LEAST % steps) + 1)
     return np.linspace(space.lower[axis], space.upper[axis], count)
 
 

@@ -18,6 +18,17 @@ def read_line_list(path: Path, medium: Medium | None = None) -> LineList:
     """The lines of a file of MOOG, VALD or ECSV, in vacuum. `medium` overrules what the file says of its wavelengths;
     where it says nothing, MOOG's are in air and those of ECSV in vacuum. LineListError names file, line and what was
     expected."""
+    head = _head(path)
+    if head[0].startswith("# %ECSV"):
+        from hml.core.linelist import ecsv
+
+        return LineList.of(ecsv.parse(path), medium, "vacuum")
+    parse = vald.parse if vald.is_vald(head) else moog.parse
+    return LineList.of(parse(path, _rows(path)), medium, "air")
+
+
+def _head(path: Path) -> list[str]:
+    """The first rows."""
     try:
         size = path.stat().st_size
         if size > LARGEST:
@@ -29,12 +40,7 @@ def read_line_list(path: Path, medium: Medium | None = None) -> LineList:
         raise LineListError(f"{path}: cannot be read ({error.strerror or error})") from None
     if not any(text.strip() for text in head):
         raise LineListError(f"{path}: is not a text file with lines; expected MOOG, VALD or ECSV")
-    if head[0].startswith("# %ECSV"):
-        from hml.core.linelist import ecsv
-
-        return LineList.of(ecsv.parse(path), medium, "vacuum")
-    parse = vald.parse if vald.is_vald(head) else moog.parse
-    return LineList.of(parse(path, _rows(path)), medium, "air")
+    return head
 
 
 def _rows(path: Path) -> Iterator[tuple[int, str]]:

@@ -15,8 +15,8 @@ from hml.core.linelist.values import Medium, Rows
 WAVELENGTH = re.compile(r"W[LN]_(air|vac)\((A|nm|cm\^?-1)\)")
 EXCITATION = re.compile(r"(?:Excit|E_low)\((eV|cm\^?-1)\)")
 OTHERS = {"log_gf": re.compile(r"log[ (]gf"), "vmic": re.compile("Vmic")}
-RECORD = re.compile(r"\s*'\s*((?:\(\d+\))?[A-Z][A-Za-z0-9()+]*\s+\d+)\s*'\s*,(.*)")
-"""A row with a line. Others tell terms, references, abundances."""
+RECORD = re.compile(r"\s*'\s*((?:\(\d+\))?[A-Z][A-Za-z0-9()+]*\s+\d+)\s*'\s*,(.*\S.*)")
+"""A row with a line. Others tell terms, references, the model and its abundances."""
 
 ANGSTROM: Mapping[str, Callable[[float], float]] = {"A": lambda x: x, "nm": lambda x: 10 * x, "cm-1": lambda x: 1e8 / x}
 EV: Mapping[str, float] = {"eV": 1.0, "cm-1": 1 / 8065.54394}
