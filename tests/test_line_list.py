@@ -1,5 +1,7 @@
 """Line lists: every format says the same, mistakes name their line, and the strongest near line wins."""
 
+import gzip
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -151,6 +153,10 @@ def test_what_is_not_there_or_too_large(tmp_path):
         read_line_list(tmp_path / "nowhere.txt")
     with pytest.raises(HmlError, match="cannot be read"):
         read_line_list(tmp_path)
+    path = tmp_path / "lines.gz"
+    path.write_bytes(gzip.compress(b"title\n6700 26.0 1.0 -1.0\n"))
+    with pytest.raises(HmlError, match="gunzip"):
+        read_line_list(path)
     path = tmp_path / "large.txt"
     with path.open("wb") as file:
         file.truncate(2**29)

@@ -34,7 +34,10 @@ def _head(path: Path) -> list[str]:
         if size > LARGEST:
             raise LineListError(f"{path}: has {size / 1e6:,.0f} MB; a line list may have {LARGEST / 1e6:,.0f} MB")
         with path.open("rb") as file:
-            binary = b"\0" in file.read(LONGEST)
+            start = file.read(LONGEST)
+        if start.startswith(b"\x1f\x8b"):  # as VALD sends them
+            raise LineListError(f"{path}: is compressed; unpack it first (gunzip)")
+        binary = b"\0" in start
         head = [] if binary else [text for _, text in islice(_rows(path), 20)]
     except OSError as error:
         raise LineListError(f"{path}: cannot be read ({error.strerror or error})") from None
