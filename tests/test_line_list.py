@@ -164,6 +164,36 @@ def test_what_is_not_there_or_too_large(tmp_path):
         read_line_list(path)
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A good file of every format, as bytes, and a place for bad ones."""
+    folder, lines = tmp_path_factory.mktemp("whole"), synthetic_lines(8700, 8702)
+    write_moog(folder / "moog", lines)
+    write_ecsv(folder / "ecsv", lines)
+    for shape in ("stellar", "all", "long"):
+        write_vald(folder / shape, lines, shape, "air")
+    return folder, [path.read_bytes() for path in sorted(folder.iterdir())]
+
+
+@given(data=st.data())
+def test_spoilt_files_are_read_or_refused_in_one_line(whole, data):
+    folder, files = whole
+    content = data.draw(st.sampled_from(files))
+    at = data.draw(st.integers(0, len(content)))
+    length = data.draw(st.integers(0, 40))
+    path = folder / "spoilt"
+    path.write_bytes(content[:at] + data.draw(st.binary(max_size=20)) + content[at + length :])
+    try:
+        read = read_line_list(path)
+    except HmlError as error:
+        assert str(error).startswith(str(path))
+        assert "\n" not in str(error)
+    else:
+        assert np.isfinite([read.wavelength, read.excitation, read.log_gf]).all()
+        assert (np.diff(read.wavelength) >= 0).all()
+        assert {species_name(name) for name in read.species.tolist()} == set(read.species.tolist())
+
+
 # --- matching ------------------------------------------------------------------------------------------------------
 
 
