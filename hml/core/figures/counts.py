@@ -75,4 +75,5 @@ def _curve(name: str, x: Floats, counts: Floats) -> bytes:
     axes[0, 0].plot(x[order], counts[order], "o-", color=INK, ms=4, lw=0.8)
     axes[0, 0].set_xlabel(name)
     axes[0, 0].set_ylabel("lines found")
+    axes[0, 0].yaxis.get_major_locator().set_params(integer=True)
     return png(figure)
