@@ -56,6 +56,8 @@ def test_the_check_sees_a_heavy_import() -> None:
         run_cli("--help"),
         run_cli("plugins"),
         run_cli("run", "--help"),
+        run_cli("lines", "--help"),
+        run_cli("plot", "--help"),
         run_cli("config", "show"),
     ],
 )

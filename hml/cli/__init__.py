@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from hml.cli import config, grid, run, show
+from hml.cli import config, grid, lines, plot, run, show
 from hml.core.errors import HmlError
 
 INTERRUPTED = 130  # what the shell calls a program that was stopped with Ctrl-C
@@ -21,6 +21,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 run.add_to(app)
+lines.add_to(app)
+plot.add_to(app)
 app.add_typer(grid.app, name="grid")
 app.add_typer(config.app, name="config")
 show.add_to(app)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hml.core.errors import ConfigError, LabelError
+
 if TYPE_CHECKING:
     from hml.core.components import Progress
     from hml.core.config import RunConfig
@@ -26,6 +28,13 @@ GeneratorFile = Annotated[
 Seed = Annotated[int | None, typer.Option("--seed", help="Of everything random.")]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, …")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Track = Annotated[
+    str | None, typer.Option("--track", help="Number of a track, or a wavelength near its centre (8691.01, vacuum Å).")
+]
+Over = Annotated[str | None, typer.Option("--over", help="One or two labels to draw over, such as teff,logg.")]
+Labels = Annotated[
+    str | None, typer.Option("--labels", help="teff=5772,logg=4.44,feh=0; of a drawing, only what is not drawn over.")
+]
 
 
 def make_config(  # one argument per shared option
@@ -56,7 +65,6 @@ def make_config(  # one argument per shared option
 
 def _refuse_decided(generator: Path, slots: Mapping[str, str | None], sets: Sequence[str]) -> None:
     """ConfigError if other options say what the file of a generator decides."""
-    from hml.core.errors import ConfigError
     from hml.core.pack import DECIDED
 
     said = [f"{option} {name}" for option, name in slots.items() if name is not None]
@@ -115,3 +123,35 @@ def _Rate() -> Any:  # noqa: N802 (a column type, made here so that rich is only
             return Text(f"{task.speed:.1f}/s" if task.speed else "")
 
     return Rate()
+
+
+def one_of(option: str, value: str | None, choices: Sequence[str]) -> None:
+    """ConfigError unless the value of an option is one of these, or not given."""
+    if value is not None and value not in choices:
+        raise ConfigError(f"{option} {value}: expected {', '.join(choices[:-1])} or {choices[-1]}")
+
+
+def read_labels(text: str | None) -> dict[str, float]:
+    """`teff=5772,logg=4.44` as {label: value}; None is no label."""
+    if text is None:
+        return {}
+    try:
+        pairs = [(name.strip(), float(value)) for name, value in (item.split("=") for item in text.split(","))]
+        if len(dict(pairs)) < len(pairs):
+            raise ValueError
+        return dict(pairs)
+    except ValueError:
+        raise LabelError(
+            f"--labels {text}: expected name=number pairs, each name once, such as teff=5772,logg=4.44,feh=0"
+        ) from None
+
+
+def read_range(text: str | None) -> tuple[float | None, float | None]:
+    """`8500:8600` as two numbers; None is open at both ends."""
+    if text is None:
+        return None, None
+    try:
+        low, high = (float(part) for part in text.split(":"))
+    except ValueError:
+        raise ConfigError(f"--wavelength {text}: expected low:high in Å, such as 8500:8600") from None
+    return low, high

@@ -19,8 +19,10 @@ from hml.cli.options import (
     Sets,
     make_config,
     progress,
+    read_labels,
+    read_range,
 )
-from hml.core.errors import ConfigError, LabelError
+from hml.core.errors import ConfigError
 
 SpectrumFile = Annotated[Path | None, typer.Option("--spectrum", help="File to measure; else a truth from the grid.")]
 Output = Annotated[Path | None, typer.Option("--output", help="Folder of the results.")]
@@ -142,8 +144,8 @@ def reconstruct(
 
     if flux not in ("normalised", "absolute"):
         raise ConfigError(f"--flux {flux}: expected normalised or absolute")
-    point = _labels(labels)
-    low, high = _range(wavelength)
+    point = read_labels(labels)
+    low, high = read_range(wavelength)
     chosen = make_config(config, grid, interpolator, sets=sets, device=device, generator=generator)
     made = pipeline.build(chosen, progress=progress())
     spectrum = made.spectrum(point, low=low, high=high, absolute=flux == "absolute")
@@ -166,25 +168,3 @@ def infer(
 ) -> None:
     """Measure a spectrum with a generator (built first if it is not there yet)."""
     run(config, grid, generator, interpolator, optimizer, spectrum, sets, output, seed, device, json, False)
-
-
-def _labels(text: str) -> dict[str, float]:
-    try:
-        pairs = [(name.strip(), float(value)) for name, value in (item.split("=") for item in text.split(","))]
-        if len(dict(pairs)) < len(pairs):
-            raise ValueError
-        return dict(pairs)
-    except ValueError:
-        raise LabelError(
-            f"--labels {text}: expected name=number pairs, each name once, such as teff=5772,logg=4.44,feh=0"
-        ) from None
-
-
-def _range(text: str | None) -> tuple[float | None, float | None]:
-    if text is None:
-        return None, None
-    try:
-        low, high = (float(part) for part in text.split(":"))
-    except ValueError:
-        raise ConfigError(f"--wavelength {text}: expected low:high in Å, such as 8500:8600") from None
-    return low, high

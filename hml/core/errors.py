@@ -25,5 +25,9 @@ class SpectrumError(HmlError):
     """A spectrum that cannot be used as it is."""
 
 
+class LineListError(HmlError):
+    """A list of known lines that cannot be used as it is."""
+
+
 class ArtefactError(HmlError):
     """A stored clone, line table, manifold or run that cannot be read or written."""

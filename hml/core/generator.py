@@ -158,6 +158,12 @@ class Generator(torch.nn.Module):
         arrays = {name: getattr(self, name) for name in ARRAYS} | {"patterns": self.patterns[:0]}
         return Generator(self.space, self.manifold, series, self.profile, arrays, self.header)
 
+    def only(self, tracks: NDArray[np.int64]) -> Generator:
+        """The generator of some tracks alone (their numbers `[T]`, increasing), on the same pixels."""
+        arrays = {"reference": self.reference[tracks], "span": self.span[tracks]}
+        arrays |= {"starts": self.starts, "wavelength": self.wavelength}
+        return Generator(self.space, self.manifold.subset(tracks), self.continuum, self.profile, arrays, self.header)
+
     def forward(
         self,
         labels: Tensor | Floats | Mapping[str, float],
