@@ -21,12 +21,13 @@ the others are `{value, reference, ratio, unit, target, met, …}` with ratio = 
     rms_published  as rms                                  the best of linear, cubic, PCHIP, makima
     rms_smooth     as rms, without nodes beside a break    the best pixel method
     lines_only     hml without its residual                pixel-cubic (ratio_median_node: of the median node)
-    paper          as rms                                  the paper's recipe (ratio_synthetic: on that grid)
+    paper          as rms                                  the paper's recipe (ratio_synthetic: on that grid, if asked)
     recovery       median error of Teff (K) at S/N 100     pixel-cubic (`labels` has all of them)
     synthetic      hml between the nodes of that grid      pixel-cubic
     clone          rms of hml's clone of a native piece    the paper's (ratio_lines: of their numbers of lines)
 
-`--only` takes these, and `logg` and `feh` for those splits.
+`--only` takes these, and `logg` and `feh` for those splits. The paper's recipe is slow; it is left out of all tables
+where `paper` is not asked for.
 """
 
 from __future__ import annotations

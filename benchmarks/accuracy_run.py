@@ -15,11 +15,12 @@ import recovery
 import scores
 import synthetic_node
 from cases import Case
+from measure import say
 from methods import Method, all_methods
 from paper_recipe import LINE_EDGE, PIXEL_EDGE
 from results import Results
 
-from hml import GridError, Spectrum
+from hml import Spectrum
 
 Row = dict[str, Any]
 
@@ -41,11 +42,11 @@ class Size:
 
 
 def full(data: Path, orders: Sequence[str], pieces: Sequence[str]) -> Size:
-    """`data`: the folder of the H-band orders."""
-    native = synthetic_node.native_pieces(tuple(pieces), data.parent / "native")
+    """`data`: the folder of the H-band orders; native pieces lie beside it, or among the real data."""
+    beside = data.resolve().parent / "native"
+    native = synthetic_node.native_pieces(tuple(pieces), beside if beside.is_dir() else None)
     if pieces and not native:
-        raise GridError(f"{data.parent / 'native'}: none of {', '.join(pieces)} (.npz) is there; leave `clone` out "
-                        "with --only, or name others with --pieces")
+        say(f"clone: left out, there is no {' or '.join(pieces)} in {beside}")
     return Size(tuple(cases.h_band(data, orders)), cases.native_synthetic(), tuple(native))
 
 
@@ -53,7 +54,7 @@ def small() -> Size:
     """Seconds: a few lines of the synthetic grid take the place of everything."""
     paper = {"find.edge": 0.25, "clone.edge": 0.5, "clone.window": 200, "generator.window": 200}
     grid = {"name": "synthetic", "preset": "full", "wavelength": [8700.0, 8705.0], "feh": {"nodes": [0.0]}}
-    some = {**grid, "teff": [4000, 5600], "logg": [3.5, 4.5]}
+    some = {**grid, "teff": [4000, 5200], "logg": [3.5, 4.5]}
     between = cases.off_nodes({**grid, "teff": [4000, 4600], "logg": [3.5, 4.0]}, 0.5, paper, 5)
     piece = synthetic_node.synthetic_node((8700.0, 8720.0))
     splits = tuple(cases.splits(some, 0.5, paper))
@@ -83,7 +84,7 @@ class Run:
         first, *others = self.size.splits
         asked = [first] if set(self.only) & set(OF_FIRST) else []
         asked += [case for case in others if case.name in self.only]
-        return asked + ([self.size.between] if {"synthetic", "paper"} & set(self.only) else [])
+        return asked + ([self.size.between] if "synthetic" in self.only else [])
 
     def methods(self) -> list[Method]:
         made = all_methods(self.sets, self.results.progress, self.size.epochs)
@@ -98,7 +99,8 @@ class Run:
 
     def recovery(self) -> Row:
         """By S/N, then by method."""
-        case, found = self.size.splits[0], {f"{snr:g}": {} for snr in self.size.snrs}
+        case = self.size.splits[0]
+        found: dict[str, Row] = {f"{snr:g}": {} for snr in self.size.snrs}
         for method in self.methods():
             for snr in self.size.snrs:
                 row = recovery.summary(case, self.results.recovered(case, method, snr))
@@ -120,7 +122,7 @@ class Run:
         first, between = self.size.splits[0].name, self.size.between.name
         made = accuracy_figures.of_split(rows[first]) if first in rows else {}
         if "paper" in self.only:
-            made["paper"] = accuracy_figures.paper(rows[first], rows[between])
+            made["paper"] = accuracy_figures.paper(rows[first], rows.get(between))
         if between in rows:
             made["synthetic"] = accuracy_figures.synthetic(rows[between])
         if found:

@@ -18,10 +18,11 @@ COLUMNS = {"rms": "rms", "median_node": "median node", "worst_node": "worst node
 
 def show(result: Row) -> None:
     """Print tables of the cases, of recovered labels, of native pieces, and of the figures."""
-    console = Console(width=None if Console().is_terminal else 190)
+    console = Console(width=None if Console().is_terminal else 200)
     where = result["machine"]
     console.print(f"{where['processor']}, {where['cores']} cores, {where['threads']} threads, torch {where['torch']}, "
-                  f"load {where['load']:.1f}; size {result['size']}, {result['seconds']:.0f} s (without what was kept)")
+                  f"load {where['load']:.1f}; size {result['size']}, {result['seconds']:.0f} s. What was kept from "
+                  "before takes no time, neither here nor, of generators, in the column `fit`.")
     for name, case in result["cases"].items():
         console.print(_case(name, case))
     for snr, rows in result["recovery"].items():
@@ -37,6 +38,7 @@ def _case(name: str, case: Row) -> Table:
     best = {key: min(row[key] for row in case["methods"].values()) for key in ("rms", "median_node")}
     for method, row in case["methods"].items():
         marked = [_rms(row[key], best.get(key)) for key in COLUMNS]
+        marked[list(COLUMNS).index("worst_node")] += f" at {'/'.join(f'{x:g}' for x in row['worst_at'].values())}"
         table.add_row(method, *marked, *(_rms(row["by_teff"][low]) for low in bins), figures.amount(row["bytes"], "B"),
                       figures.amount(row["seconds"], "s"), figures.amount(row["fit_seconds"], "s"),
                       "" if row["lines"] is None else f"{row['lines']:,}")

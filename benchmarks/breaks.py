@@ -1,8 +1,10 @@
 """Breaks of a grid, found from its own nodes: where spectra jump between two neighbouring nodes of an axis.
 
 Each node is predicted by a straight line through its two neighbours on an axis. Beside a jump J that misses by J/2 at
-both ends of the broken interval, and nowhere else. A single bad node misses too, but for one value of the other labels,
-and a break for most; where spectra merely bend more, as among cool stars, the neighbours beyond miss nearly as much.
+both ends of the broken interval, and nowhere else; where spectra merely bend more, as among cool stars, the neighbours
+beyond miss nearly as much. A jump shows in all pixels and for all values of the other labels: the miss of a node is
+the median over these and the geometric mean over pixels, so that neither single bad nodes nor a few strong lines, which
+bend most, decide.
 """
 
 from __future__ import annotations
@@ -18,14 +20,16 @@ from hml import Axis, Space, Table
 
 Floats = NDArray[np.float64]
 
-SHARP = 2.0  # times the misses beyond the interval; a bad node alone reaches that at the end of an axis at most
-LEAST = 1e-3  # of flux (rms): a jump that misses by less is none
+SHARP = 2.2  # times the misses beyond the interval, where both its ends are predicted
+SHARP_AT_END = 1.5  # the same for the first and the last interval of an axis, of which one end is predicted
+LEAST = 2e-4  # of flux: a jump that misses by less is none
+FLAT = 1e-5  # of flux: added to every pixel's miss, so that pixels without any line do not decide
 FEWEST = 5  # nodes of an axis in which a break can be told from a bend
 
 
 @dataclass(frozen=True)
 class Break:
-    """Between two neighbouring nodes of an axis; `miss` is the rms by which they are mispredicted (half the jump)."""
+    """Between two neighbouring nodes of an axis; `miss` is what they are mispredicted by, half of the jump."""
 
     label: str
     low: float
@@ -45,20 +49,20 @@ def _along(axis: Axis, cube: Floats) -> list[Break]:
     missed = misses(np.array(axis.nodes), cube)
     found = []
     for i, (low, high) in enumerate(pairwise(axis.nodes)):
-        inside = np.nanmin(missed[i : i + 2])
-        beyond = np.nanmax([missed[j] for j in (i - 1, i + 2) if 0 <= j < len(missed) and np.isfinite(missed[j])])
-        if inside > max(LEAST, SHARP * beyond):
-            found.append(Break(axis.name, low, high, float(inside)))
+        ends = missed[i : i + 2]
+        inside, sharp = float(np.nanmin(ends)), SHARP if np.isfinite(ends).all() else SHARP_AT_END
+        beyond = np.nanmax(np.concatenate([missed[max(i - 1, 0) : i], missed[i + 2 : i + 3]]))
+        if inside > max(LEAST, sharp * beyond):
+            found.append(Break(axis.name, low, high, inside))
     return found
 
 
 def misses(nodes: Floats, cube: Floats) -> Floats:
-    """rms `[n]` by which nodes are mispredicted from their two neighbours, of the median line along the axis; NaN at
-    both ends. cube `[n, …, N, 1]`."""
+    """Flux `[n]` by which nodes are mispredicted from their two neighbours; NaN at both ends. cube `[n, …, N, 1]`."""
     share = ((nodes[1:-1] - nodes[:-2]) / (nodes[2:] - nodes[:-2])).reshape(-1, *[1] * (cube.ndim - 1))
-    off = cube[:-2] * (1 - share) + cube[2:] * share - cube[1:-1]
-    each = np.sqrt(np.mean(off[..., 0] ** 2, axis=-1)).reshape(len(off), -1)
-    return np.pad(np.median(each, axis=1), 1, constant_values=np.nan)
+    off = np.abs(cube[:-2] * (1 - share) + cube[2:] * share - cube[1:-1])
+    each = np.median(off.reshape(len(off), -1, off.shape[-2]), axis=1)
+    return np.pad(np.exp(np.log(each + FLAT).mean(1)), 1, constant_values=np.nan)
 
 
 def between(points: Floats, space: Space, breaks: Sequence[Break]) -> NDArray[np.bool_]:

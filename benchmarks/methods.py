@@ -24,11 +24,13 @@ Floats = NDArray[np.float64]
 
 PAPER = Path(__file__).resolve().parent.parent / "configs" / "paper.yaml"
 AT_ONCE = 8  # spectra rendered together
-WITHOUT_RESIDUAL: dict[str, Any] = {}
-"""Fields of a config with which a generator is made of lines alone."""
 
 Role = Literal["published", "pixel", "paper", "lines", "hml"]
-"""published: what anyone would take; pixel: what else interpolates pixels; lines: hml's without a residual."""
+"""published: what anyone would take; pixel: what else interpolates pixels; lines: hml's without a residual; hml: its
+default. Figures are about the first method of a role."""
+
+OWN: dict[str, tuple[Role, dict[str, Any]]] = {"hml, lines alone": ("lines", {}), "hml": ("hml", {})}
+"""hml's generators: the fields of a config that make them what they are."""
 
 
 class Predictor(Protocol):
@@ -91,7 +93,7 @@ class Rendered:
 
     def __init__(self, case: Case, generators: Sequence[Generator], *, nan_as_one: bool = False) -> None:
         self.generators, self.nan_as_one = generators, nan_as_one
-        self.lines = sum(map(len, generators))
+        self.lines: int | None = sum(map(len, generators))
         ends = [np.searchsorted(case.wavelength, generator.band) for generator in generators]
         self.parts = [slice(int(first), int(last) + 1) for first, last in ends]
         self.rasters = [Raster.of(torch.from_numpy(case.wavelength[part].copy())) for part in self.parts]
@@ -128,7 +130,7 @@ def paper(sets: Sequence[str], progress: Progress, epochs: int) -> Method:
         generators = [pipeline.build(config, progress=progress) for config in configs(case)]
         return Rendered(case, generators, nan_as_one=True)
 
-    return Method("paper's recipe", "paper", [PAPER.read_text(encoding="utf-8"), epochs, _runtime(sets)], fit)
+    return Method("paper's recipe", "paper", [PAPER.read_text(encoding="utf-8"), epochs], fit)
 
 
 def _runtime(sets: Sequence[str]) -> list[str]:
@@ -137,25 +139,14 @@ def _runtime(sets: Sequence[str]) -> list[str]:
 
 
 def ours(sets: Sequence[str], progress: Progress) -> list[Method]:
-    """hml's generator with what it does by default, and its lines alone."""
+    """hml's generators."""
 
-    def method(name: str, role: Role, *, residual: bool) -> Method:
-        def fit(case: Case) -> Predictor:
-            return Rendered(case, [pipeline.build(own_config(case, sets, residual=residual), progress=progress)])
+    def fit(case: Case, fields: Mapping[str, Any]) -> Predictor:
+        config = load_config(fields={**case.fields(), **fields}, sets=sets)
+        return Rendered(case, [pipeline.build(config, progress=progress)])
 
-        return Method(name, role, [own_fields(residual=residual), list(sets)], fit)
-
-    return [method("hml, lines alone", "lines", residual=False), method("hml", "hml", residual=True)]
-
-
-def own_config(case: Case, sets: Sequence[str], *, residual: bool) -> RunConfig:
-    """hml's config for a case."""
-    return load_config(fields={**case.fields(), **own_fields(residual=residual)}, sets=sets)
-
-
-def own_fields(*, residual: bool) -> dict[str, Any]:
-    """What a config says beside the grid: nothing, which is hml's default, or what leaves the residual out."""
-    return {} if residual else dict(WITHOUT_RESIDUAL)
+    key = sorted(set(sets) - set(_runtime(sets)))
+    return [Method(name, role, [fields, key], partial(fit, fields=fields)) for name, (role, fields) in OWN.items()]
 
 
 def all_methods(sets: Sequence[str], progress: Progress, epochs: int) -> list[Method]:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from cases import Case
 from numpy.typing import NDArray
-from scipy.interpolate import Akima1DInterpolator, PchipInterpolator, make_interp_spline
+from scipy.interpolate import Akima1DInterpolator, PchipInterpolator
 
 from hml import BuildContext, Interpolator, Manifold, Table, installed
 
@@ -37,7 +37,7 @@ def stored(case: Case, numbers: int) -> int:
 class Pixels:
     """Every pixel through an interpolator of line parameters."""
 
-    lines = None
+    lines: int | None = None
 
     def __init__(self, case: Case, name: str, fields: Mapping[str, Any]) -> None:
         self.manifold = interpolator(name, fields).fit(case.table())
@@ -77,21 +77,18 @@ def makima(nodes: Floats, values: Floats) -> Callable[[float], Floats]:
 class Sequence1D:
     """Every pixel along one axis after the other, the first axis first."""
 
-    lines = None
+    lines: int | None = None
 
     def __init__(self, case: Case, through: Through) -> None:
         self.through = through
-        self.first, *self.others = (np.array(axis.nodes) for axis in case.space.axes)
-        self.along_first = self._along(self.first, case.table().on_grid()[..., 0])
+        first, *self.others = (np.array(axis.nodes) for axis in case.space.axes)
+        self.along_first = self._along(first, case.table().on_grid()[..., 0])
         self.bytes = stored(case, case.train.size)
 
     def _along(self, nodes: Floats, values: Floats) -> Callable[[float], Floats]:
         if len(nodes) > 3:
             return self.through(nodes, values)
-        if len(nodes) == 1:
-            return lambda label: values[0]
-        made: Callable[[float], Floats] = make_interp_spline(nodes, values, k=len(nodes) - 1)
-        return made
+        return lambda label: np.tensordot(polynomial(nodes, label), values, 1)
 
     def _one(self, label: Floats) -> Floats:
         values = self.along_first(label[0])
@@ -108,10 +105,16 @@ class Sequence1D:
         return self.bytes
 
 
+def polynomial(nodes: Floats, label: float) -> Floats:
+    """Weights `[n]` of the nodes in the polynomial through them (Lagrange's)."""
+    others = [np.delete(nodes, i) for i in range(len(nodes))]
+    return np.array([np.prod((label - rest) / (node - rest)) for node, rest in zip(nodes, others, strict=True)])
+
+
 class Pca:
     """Principal components of the training spectra, their weights by cubic splines in the labels."""
 
-    lines = None
+    lines: int | None = None
 
     def __init__(self, case: Case, components: int = COMPONENTS) -> None:
         self.mean = case.train.mean(0)

@@ -30,7 +30,7 @@ STEP = 1e-3  # of the box: of finite differences
 STARTS = ((1 / 6, 1 / 4, 3 / 4), (1 / 2, 1 / 2, 1 / 2), (5 / 6, 3 / 4, 1 / 4))
 """Of the box, along the first, the second and all further axes."""
 EVALUATIONS = 60  # of one start, at most
-GOAL = {"xtol": 1e-5, "ftol": 1e-7, "gtol": 1e-9}
+GOAL = {"xtol": 1e-5, "ftol": 1e-6, "gtol": 1e-9}
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +116,7 @@ class Model:
         """`[N, P]` by differences away from the nearer edge of the box."""
         step = np.where(unit > 0.5, -STEP, STEP)
         flux = self._at(np.vstack([unit, unit + np.diag(step)]))
-        return ((flux[1:] - flux[0]) / step[:, None]).T
+        return np.asarray(((flux[1:] - flux[0]) / step[:, None]).T)
 
 
 # --- what came of it -------------------------------------------------------------------------------------------

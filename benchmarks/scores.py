@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def measured(case: Case, method: Method) -> tuple[Score, Predictor]:
     off = made.predict(case.points) - case.test
     squares = np.stack([np.mean(off[:, part] ** 2, axis=1) for part in case.scored], axis=1)
     shown = (off + case.test)[shown_point(case)]
-    each = typical([lambda point=point: made.predict(point[None]) for point in case.points[:TIMED]], budget=5.0)
+    each = typical([partial(made.predict, point[None]) for point in case.points[:TIMED]], budget=5.0)
     return Score(squares, shown, made.bytes_on_disk(), each, took, made.lines), made
 
 
@@ -60,7 +61,7 @@ def pixel_counts(case: Case) -> Floats:
 
 def per_point(case: Case, score: Score) -> Floats:
     """rms `[T]` over all orders together."""
-    return np.sqrt(score.squares @ pixel_counts(case) / pixel_counts(case).sum())
+    return np.asarray(np.sqrt(score.squares @ pixel_counts(case) / pixel_counts(case).sum()))
 
 
 def summary(case: Case, score: Score) -> Row:
