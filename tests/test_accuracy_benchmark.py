@@ -2,8 +2,6 @@
 
 import json
 import math
-import subprocess
-import sys
 from importlib import import_module
 from itertools import product
 from pathlib import Path
@@ -38,15 +36,11 @@ def case(bench):
 # --- the command ---------------------------------------------------------------------------------------------------
 
 
-def run(*options):
-    command = [sys.executable, str(BENCHMARKS / "accuracy.py"), "--size", "small", *options]
-    return subprocess.run(command, check=False, capture_output=True, text=True)
-
-
-def test_small_size_gives_every_figure_and_goes_on_where_it_stopped(tmp_path):
-    done = run("--json", "--plots", str(tmp_path))
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
+def test_small_size_gives_every_figure_and_goes_on_where_it_stopped(bench, capsys, tmp_path):
+    main = bench("accuracy").main
+    main(["--size", "small", "--json", "--plots", str(tmp_path)])
+    done = capsys.readouterr()
+    found = json.loads(done.out.splitlines()[-1])
     assert tuple(found["figures"]) == FIGURES
     for name, row in found["figures"].items():
         assert row["value"] > 0 and row["reference"] > 0, name
@@ -55,11 +49,16 @@ def test_small_size_gives_every_figure_and_goes_on_where_it_stopped(tmp_path):
     check_cases(found)
     pictures = {file.name for file in tmp_path.glob("*.png")}
     assert pictures == {f"accuracy-{name}-{what}.png" for name in found["cases"] for what in ("rms", "stretch")}
-    again = run("--json", "--only", "rms,recovery")
-    assert "recovered" in done.stderr and "recovered" not in again.stderr
-    rest = json.loads(again.stdout.splitlines()[-1])["figures"]
+    main(["--size", "small", "--json", "--only", "rms,recovery"])
+    again = capsys.readouterr()
+    assert "recovered" in done.err and "recovered" not in again.err
+    rest = json.loads(again.out.splitlines()[-1])["figures"]
     assert rest["rms"] == found["figures"]["rms"] and rest["recovery"] == found["figures"]["recovery"]
     assert rest["clone"] is None and rest["paper"] is None
+
+
+    main(["--size", "small", "--only", "rms,recovery"])
+    assert "hml, lines alone" in capsys.readouterr().out  # tables
 
 
 def check_cases(found):
