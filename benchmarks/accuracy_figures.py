@@ -76,10 +76,11 @@ def recovery(rows: Rows) -> Row:
     }
     goals = {f"{label} better": pair["ratio"] < 1 for label, pair in errors.items()}
     goals |= {"no failures outside the break": own["failures_smooth"] == 0}
-    first, *others = errors.items()
-    note = "; ".join(f"{label} {pair['value']:.2g} to {pair['reference']:.2g}" for label, pair in others)
-    more = {"labels": errors, "failures": own["failures"], "failures_smooth": own["failures_smooth"]}
-    return figure(*first[1].values(), "label", goals, note, reference_failures=cubic["failures"], **more)
+    first, *others = errors
+    said = [f"{label} {errors[label]['value']:.2g} to {errors[label]['reference']:.2g}" for label in others]
+    more = {"labels": errors, "failures": own["failures"], "failures_smooth": own["failures_smooth"],
+            "reference_failures": cubic["failures"], "reference_failures_smooth": cubic["failures_smooth"]}
+    return figure(**errors[first], unit="label", goals=goals, note="; ".join(said), **more)
 
 
 def clone(piece: Row) -> Row:

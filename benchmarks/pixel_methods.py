@@ -126,7 +126,7 @@ class Pca:
 
     def predict(self, labels: Floats) -> Floats:
         """labels `[B, P]` → flux `[B, N]`."""
-        return self.mean + evaluate(self.manifold, labels)[..., 0] @ self.components
+        return np.asarray(self.mean + evaluate(self.manifold, labels)[..., 0] @ self.components)
 
     def bytes_on_disk(self) -> int:
         """Of components, mean and weights."""
