@@ -32,7 +32,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -46,7 +45,7 @@ import figures
 import generating
 import perturbed_generator
 import synthetic_node
-from measure import Jobs, machine
+from measure import Jobs, machine, say
 from paper_recipe import LINE_EDGE, PIXEL_EDGE
 
 from hml import HmlError, Spectrum, load_config
@@ -188,10 +187,6 @@ class Run:
             "piece": spectrum.name, "pixels": len(spectrum), "hml": own, "paper": paper,
             "ratio": paper["seconds"] / own["seconds"],
         }
-
-
-def say(what: str) -> None:
-    print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr, flush=True)
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

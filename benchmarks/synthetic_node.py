@@ -33,10 +33,12 @@ def real_data() -> Path | None:
     return Path(folder) if folder and Path(folder).is_dir() else None
 
 
-def native_pieces(names: tuple[str, ...]) -> list[Spectrum]:
-    """Real PHOENIX spectra at native sampling, preprocessed like the node; `names` of files, or `all`."""
-    folder = real_data()
-    files = sorted((folder / "phoenix" / "native").glob("*.npz")) if folder else []
+def native_pieces(names: tuple[str, ...], folder: Path | None = None) -> list[Spectrum]:
+    """Real PHOENIX spectra at native sampling, preprocessed like the node; `names` of files, or `all`. `folder`: where
+    they are, else among the real data."""
+    data = real_data()
+    folder = folder or (data / "phoenix" / "native" if data else None)
+    files = sorted(folder.glob("*.npz")) if folder else []
     return [_prepared(file) for file in files if "all" in names or file.stem in names]
 
 
