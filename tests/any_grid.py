@@ -49,6 +49,7 @@ def any_generator(axes, holes=(), lines=6, seed=0, cut=None, **raw):
         "span": torch.full((lines,), 400.0, dtype=torch.float64),
         "wavelength": torch.arange(*BAND, 0.02, dtype=torch.float64),
         "starts": torch.zeros(1, dtype=torch.int64),
+        "patterns": torch.zeros((0, len(torch.arange(*BAND, 0.02))), dtype=torch.int8),
     }
     header = {
         "grid": {"name": "any", "fingerprint": "0"}, "unit": "", "resolving_power": None, "continuum_error": 0.0,
@@ -56,4 +57,4 @@ def any_generator(axes, holes=(), lines=6, seed=0, cut=None, **raw):
         "counts": [10 + i for i in range(len(nodes))], "composition": config.clone.composition, "window": None,
         "tolerance": 1e-7, "cut": cut, "config": config.model_dump(mode="json"),
     }  # fmt: skip
-    return Generator(space, manifold, None, config.profile.build(BuildContext()), arrays, header)
+    return Generator(space, manifold, {}, config.profile.build(BuildContext()), arrays, header)

@@ -12,7 +12,7 @@ import pytest
 TINY = [
     "--set", "grid.teff={nodes: [5000, 5200, 5400]}", "--set", "grid.logg={nodes: [4.0, 4.5]}",
     "--set", "grid.feh={nodes: [-0.5, 0.0]}", "--set", "grid.wavelength=[8700, 8715]", "--set", "clone.steps=10",
-    "--set", "associate.refit=3", "--set", "optimizer={name: lbfgs, n_initial: 10, n_starts: 1}",
+    "--set", "associate={rounds: 1, steps: 3}", "--set", "optimizer={name: lbfgs, n_initial: 10, n_starts: 1}",
 ]
 
 

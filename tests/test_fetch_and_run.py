@@ -17,7 +17,8 @@ from hml.core.parts import Parts
 SELECT = [
     "--grid", "phoenix", "--optimizer", "gp", "--set", "grid.teff=[5000,5300]", "--set", "grid.logg=[4,4.5]",
     "--set", "grid.feh={nodes: [-0.5, 0.0]}", "--set", "grid.wavelength=[8700,8715]", "--set", "clone.steps=20",
-    "--set", "associate.refit=5", "--set", "optimizer.n_initial=20", "--set", "optimizer.n_calls=3",
+    "--set", "associate={rounds: 2, steps: 5}", "--set", "optimizer.n_initial=20",
+    "--set", "optimizer.n_calls=3",
 ]
 NODES = {"teff": {"nodes": [5000, 5100, 5200, 5300]}, "logg": {"nodes": [4.0, 4.5]}, "feh": {"nodes": [-0.5, 0.0]}}
 

@@ -31,7 +31,8 @@ HERE = {"teff": 5444.0, "logg": 4.6}
 SMALL = {
     "grid": {"name": "synthetic", "teff": {"nodes": [5000, 5200, 5400]}, "logg": {"nodes": [4.0, 4.5]},
              "feh": {"nodes": [-0.5, 0.0]}, "wavelength": [8700, 8715]},
-    "clone": {"steps": 10}, "associate": {"refit": 3}, "optimizer": {"name": "lbfgs", "n_initial": 10, "n_starts": 1},
+    "clone": {"steps": 10}, "associate": {"rounds": 2, "steps": 3},
+    "optimizer": {"name": "lbfgs", "n_initial": 10, "n_starts": 1},
 }
 SEARCH = {"optimizer": SMALL["optimizer"]}
 

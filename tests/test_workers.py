@@ -66,7 +66,8 @@ def crew(monkeypatch):
 
 def moody(mood="calm", steps=15, number=2, **grid):
     return parse_config({
-        "grid": {"name": "moody", "mood": mood, **grid}, "clone": {"steps": steps}, "associate": {"refit": 5},
+        "grid": {"name": "moody", "mood": mood, **grid}, "clone": {"steps": steps},
+        "associate": {"rounds": 2, "steps": 5},
         "runtime": {"workers": number, "device": "cpu"},
     })
 
@@ -78,14 +79,14 @@ def clone(config, progress=quiet):
 
 
 def stored():
-    """Clones, refits and the generator by their place in the home."""
+    """Both rounds of fits and the generator by their place in the home."""
     return {path.relative_to(data_home()): path.read_bytes() for path in data_home().rglob("*.safetensors")}
 
 
 def test_processes_and_threads_store_the_same_numbers(crew, monkeypatch, tmp_path):
     pipeline.build(moody())
     made = stored()
-    assert len(crew) == 4  # two to clone, two to refit
+    assert len(crew) == 4  # two in each round
     assert all(started.process.returncode is not None for started in crew)
     monkeypatch.setattr(workers, "START_UP", np.inf)
     monkeypatch.setenv("HML_HOME", str(tmp_path))
@@ -239,7 +240,7 @@ def test_a_plain_script_runs_once(site, tmp_path):
     script.write_text(PATIENT + f"""
 print("here", flush=True)
 from hml import build, parse_config
-build(parse_config({{**{moody().model_dump(mode="json")!r}, "associate": {{"refit": 0}}}}))
+build(parse_config({{**{moody().model_dump(mode="json")!r}, "associate": {{"rounds": 1}}}}))
 """)
     done = subprocess.run([sys.executable, str(script)], env=environment(site, tmp_path / "home"), text=True,
                           capture_output=True, check=True)

@@ -159,10 +159,13 @@ class Generator(torch.nn.Module):
         return Generator(self.space, self.manifold, series, self.profile, arrays, self.header)
 
     def only(self, tracks: NDArray[np.int64]) -> Generator:
-        """The generator of some tracks alone (their numbers `[T]`, increasing), on the same pixels."""
+        """The generator of some tracks alone (their numbers `[T]`, increasing), on the same pixels, without
+        pseudo-continuum and residual."""
         arrays = {"reference": self.reference[tracks], "span": self.span[tracks]}
-        arrays |= {"starts": self.starts, "wavelength": self.wavelength}
-        return Generator(self.space, self.manifold.subset(tracks), self.continuum, self.profile, arrays, self.header)
+        arrays |= {"starts": self.starts, "wavelength": self.wavelength, "patterns": self.patterns[:0]}
+        series = {name: part for name, part in self.series.items() if name == "continuum"}
+        header = {**self.header, "bends_knots": None}
+        return Generator(self.space, self.manifold.subset(tracks), series, self.profile, arrays, header)
 
     def forward(
         self,

@@ -25,6 +25,8 @@ from hml.core.store import read_arrays, write_arrays
 
 log = logging.getLogger(__name__)
 
+FAINTER = 0.2  # times `clone.hidden`: what shows at many nodes need not stand out at one
+
 ADVICE = "find.prominence may be too high, or the grid too coarse to have lines"
 
 
@@ -78,7 +80,8 @@ def do_job(parts: Parts, job: Job, on_step: OnStep) -> NodeClone:
 def _made(parts: Parts, job: Job, on_step: OnStep) -> NodeClone:
     spectrum, recipe = parts.prepared(job.node), parts.config.clone
     if job.start is not None:
-        recipe = recipe.model_copy(update={"steps": parts.config.associate.steps, "rounds": 0})
+        fainter = {"hidden": recipe.hidden * FAINTER}
+        recipe = recipe.model_copy(update={"steps": parts.config.associate.steps, "rounds": 0, **fainter})
         start = begun(_start(vars(job.start())), spectrum, parts.profile, recipe)
         return _fitted(parts, spectrum, start, recipe, job.found, on_step)
     if recipe.from_blase is not None:
