@@ -46,7 +46,8 @@ def over_first_axis(case: Case, scores: Scores) -> Figure:
         each = per_point(case, score) ** 2
         values = np.unique(label)
         rms = [SCALE * np.sqrt(each[label == value].mean()) for value in values]
-        axes.plot(values, rms, marker=".", label=method.name, **_style(method, colour))
+        scattered = {"ls": ""} if case.truths else {}  # neighbours differ in the other labels too
+        axes.plot(values, rms, marker=".", label=method.name, **_style(method, colour) | scattered)
     for found in case.breaks:
         if found.label == case.space.names[0]:
             axes.axvspan(found.low, found.high, color="#9aa5b1", alpha=0.3, lw=0, label="break")

@@ -38,7 +38,7 @@ def _case(name: str, case: Row) -> Table:
     best = {key: min(row[key] for row in case["methods"].values()) for key in ("rms", "median_node")}
     for method, row in case["methods"].items():
         marked = [_rms(row[key], best.get(key)) for key in COLUMNS]
-        marked[list(COLUMNS).index("worst_node")] += f" at {'/'.join(f'{x:g}' for x in row['worst_at'].values())}"
+        marked[list(COLUMNS).index("worst_node")] += f" at {'/'.join(f'{x:.4g}' for x in row['worst_at'].values())}"
         table.add_row(method, *marked, *(_rms(row["by_teff"][low]) for low in bins), figures.amount(row["bytes"], "B"),
                       figures.amount(row["seconds"], "s"), figures.amount(row["fit_seconds"], "s"),
                       "" if row["lines"] is None else f"{row['lines']:,}")
