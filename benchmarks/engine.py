@@ -93,7 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     start = time.perf_counter()
     with TemporaryDirectory(prefix="hml-engine-") as folder, Jobs.start(isolated=options.size.isolated) as job:
         try:
-            found = Run(options.size, options.only, options.sets, tuple(options.pieces), Path(folder), job).all()
+            sets = [*SAME_LINES, *options.sets]
+            found = Run(options.size, options.only, sets, tuple(options.pieces), Path(folder), job).all()
         except HmlError as error:
             raise SystemExit(f"engine.py: {error}") from None
         except BrokenProcessPool:

@@ -29,7 +29,12 @@ Role = Literal["published", "pixel", "paper", "lines", "hml"]
 """published: what anyone would take; pixel: what else interpolates pixels; lines: hml's without a residual; hml: its
 default. Figures are about the first method of a role."""
 
-OWN: dict[str, tuple[Role, dict[str, Any]]] = {"hml, lines alone": ("lines", {}), "hml": ("hml", {})}
+OWN: dict[str, tuple[Role, dict[str, Any]]] = {
+    "hml, lines alone": ("lines", {"generator.residual": 0.0}),
+    "hml": ("hml", {}),
+    "hml, residual 2 %": ("hml", {"generator.residual": 0.02}),
+    "hml, residual 5 %": ("hml", {"generator.residual": 0.05}),
+}
 """hml's generators: the fields of a config that make them what they are."""
 
 

@@ -69,7 +69,8 @@ def test_a_generator_from_blase_clones(tmp_path):
     grid = {"name": "synthetic", "teff": {"nodes": [5000, 5200]}, "logg": 4.5, "feh": 0, "wavelength": [8700, 8720]}
     paper = {
         "grid": grid, "profile": {"name": "pseudo_voigt", "widths": "separate"}, "interpolator": "linear",
-        "clone": {"composition": "product", "steps": 20}, "associate": {"method": "paper"},
+        "clone": {"composition": "product", "steps": 20, "rounds": 0, "continuum": None},
+        "associate": {"method": "paper"}, "generator": {"residual": 0},
     }
     fitted = pipeline.build(parse_config(paper))
     from hml.core.build import Shelf, clone_nodes

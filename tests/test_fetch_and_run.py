@@ -61,7 +61,7 @@ def test_fetched_cloned_built_and_measured_then_killed_anywhere_and_resumed(tree
         before = len(server.requests)
         for wanted in (2, 7):
             process = start(home, server.url, tmp_path / "b")
-            while len(clones := list(home.rglob("clones-*/*.safetensors"))) < wanted:
+            while len(clones := list(home.rglob("tracks-*/*.safetensors"))) < wanted:
                 assert process.poll() is None, process.communicate()
                 time.sleep(0.02)
             process.send_signal(signal.SIGKILL)

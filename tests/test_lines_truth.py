@@ -15,7 +15,8 @@ BAND = (8700.0, 8760.0)
 LABELS = {"teff": 5200.0, "logg": 4.0, "feh": -0.5}
 SETS = [
     "grid.teff={nodes: [5000, 5200, 5400]}", "grid.logg={nodes: [4.0, 4.5]}", "grid.feh={nodes: [-0.5, 0.0]}",
-    f"grid.wavelength=[{BAND[0]}, {BAND[1]}]", "clone.steps=10", "associate.rounds=1", "associate.steps=3", "runtime.workers=1",
+    f"grid.wavelength=[{BAND[0]}, {BAND[1]}]", "clone.steps=10", "associate={rounds: 1, steps: 3}",
+    "runtime.workers=1",
 ]
 
 

@@ -66,7 +66,7 @@ def crew(monkeypatch):
 
 def moody(mood="calm", steps=15, number=2, **grid):
     return parse_config({
-        "grid": {"name": "moody", "mood": mood, **grid}, "clone": {"steps": steps},
+        "grid": {"name": "moody", "mood": mood, **grid}, "clone": {"steps": steps, "rounds": 0},
         "associate": {"rounds": 2, "steps": 5},
         "runtime": {"workers": number, "device": "cpu"},
     })
@@ -245,4 +245,4 @@ build(parse_config({{**{moody().model_dump(mode="json")!r}, "associate": {{"roun
     done = subprocess.run([sys.executable, str(script)], env=environment(site, tmp_path / "home"), text=True,
                           capture_output=True, check=True)
     assert done.stdout == "here\n"
-    assert len(list((tmp_path / "home").rglob("clones-*/*.safetensors"))) == len(NODES)
+    assert len(list((tmp_path / "home").rglob("tracks-*/*.safetensors"))) == len(NODES)

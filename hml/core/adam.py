@@ -78,7 +78,7 @@ class AdamFit:
         with torch.no_grad():
             return self._centre().cpu().numpy(), self.params.detach().cpu().double().numpy()
 
-    def information(self) -> Floats | None:
+    def information(self) -> NDArray[np.float32] | None:
         return None
 
     def _centre(self) -> Tensor:

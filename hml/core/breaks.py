@@ -48,7 +48,7 @@ def roughness_of(space: Space, nodes: Floats, flux: Floats) -> list[Roughness]:
 
 def _along(space: Space, nodes: Floats, flux: Floats, p: int) -> Roughness:
     size = _differences(space, nodes, flux, p)
-    known, place = np.isfinite(size) & (size > 0), np.arange(len(size))
+    known, place = np.isfinite(size) & (size > 0), np.arange(float(len(size)))
     if known.sum() <= ORDER:
         return Roughness(space.axes[p].name, size, np.full(len(size), np.nan), ())
     slope, level = _trend(place[known], np.log(size[known]))

@@ -108,7 +108,7 @@ def _made(parts: Parts, plan: Plan, shelf: Shelf) -> Generator:
         "clone_rms": [c.clone.rms for c in cloned],
     }
     series = np.stack([c.clone.bends for c in cloned])[..., None]
-    spacing = parts.config.clone.continuum
+    spacing = parts.config.clone.continuum if series.size else None  # imported clones have none
     bends = Table(plan.space, nodes, series, ("ln_bend",), breaks) if spacing else None
     knots = PseudoContinuum.of(sample.wavelength, spacing) if spacing else None
     generator = build_generator(

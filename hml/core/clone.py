@@ -25,7 +25,7 @@ OnStep = Callable[[int, float], None]
 
 LOOK = 10  # steps over which a fit must get better to go on
 EAGER = 0.7
-WORSE = 10.0  # times the first loss, or the start was left for good
+ROUNDING = 1e-5
 HASTE = 10.0  # times as much better, where lines are still missing
 
 
@@ -62,7 +62,7 @@ class Fit(Protocol):
     def lines(self) -> tuple[Floats, Floats]:
         """centre `[L]` Å and params `[L, K]` as they are now."""
 
-    def information(self) -> Floats | None:
+    def information(self) -> NDArray[np.float32] | None:
         """What the spectrum tells of each line: second derivatives of half the squared residuals over their mean square
         `[L, 1 + K, 1 + K]`, centres in widths; None if the solver does not know."""
 
@@ -86,6 +86,8 @@ def clone_spectrum(
         steps = _run(fit, config, steps, HASTE if turn < config.rounds else 1.0, on_step, spectrum.name)
         flux = _flux(raster, *fit.lines(), profile, config, fit)
         rms = float(np.sqrt(np.mean((flux - spectrum.flux)[used] ** 2)))
+        if rms > np.sqrt(np.mean((1 - spectrum.flux[used]) ** 2)) + ROUNDING:
+            raise GridError(f"{spectrum.name}: the fit is worse than none at all; lower clone.learning_rate")
         hidden = find_hidden(spectrum, flux, np.where(used, spectrum.flux, flux), max(config.hidden, rms / 2))
         if turn == config.rounds or len(hidden) == 0:
             break
@@ -104,7 +106,7 @@ def _run(fit: Fit, config: CloneConfig, before: int, haste: float, on_step: OnSt
         rate = 0.5 * (1 + np.cos(np.pi * step / config.steps)) if schedule == "cosine" else 1.0
         losses.append(fit.step(rate))
         on_step(before + step, losses[-1])
-        if not np.isfinite(losses[-1]) or losses[-1] > WORSE * losses[0]:
+        if not np.isfinite(losses[-1]):
             raise GridError(f"{name}: the fit diverges; lower clone.learning_rate")
         if config.stop and len(losses) > LOOK and losses[-1 - LOOK] - losses[-1] < haste * config.stop * losses[-1]:
             break
@@ -143,7 +145,8 @@ def begun(start: Start, spectrum: Spectrum, profile: LineProfile, config: CloneC
 def clone_rms(spectrum: Spectrum, clone: Clone, profile: LineProfile, config: CloneConfig) -> float:
     """Root mean square difference of a clone, rendered, from a normalised spectrum, over the pixels that are fitted."""
     raster, used = Raster.of(torch.as_tensor(spectrum.wavelength)), fitted_pixels(spectrum, config)
-    flux = _flux(raster, clone.centre, clone.params, profile, config)
+    bends = Bends(spectrum.wavelength, config.continuum if len(clone.bends) else None, clone.bends)
+    flux = _flux(raster, clone.centre, clone.params, profile, config) * bends.flux()
     return float(np.sqrt(np.mean((flux - spectrum.flux)[used] ** 2)))
 
 

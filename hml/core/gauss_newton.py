@@ -93,8 +93,8 @@ class BlockGaussNewton:
     def lines(self) -> tuple[Floats, Floats]:
         return self.centre + self.width * self.state[:, 0], self.state[:, 1:]
 
-    def information(self) -> Floats | None:
-        return self.blocks / max(self.loss, ORDINARY)
+    def information(self) -> NDArray[np.float32] | None:
+        return (self.blocks / max(self.loss, ORDINARY)).astype(np.float32)  # as it is kept
 
     def _blocks(self, work: Work, weight: NDArray[np.float32], stiffness: Floats) -> Floats:
         """The damped inverses `[L, 1 + K, 1 + K]`."""

@@ -47,7 +47,7 @@ class Clone:
     meta: Mapping[str, Any] = field(default_factory=dict)
     bends: Floats = field(default_factory=lambda: np.zeros(0))
     hidden: FoundLines = field(default_factory=FoundLines.none)
-    information: Floats | None = None
+    information: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.centre)

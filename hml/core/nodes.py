@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hml.core.blase import blase_name, read_blase
 from hml.core.clone import OnStep, Start, begun, clone_rms, clone_spectrum
@@ -111,10 +112,11 @@ def _imported(parts: Parts, spectrum: Spectrum, node: Node, folder: Path) -> Nod
 def write_clone(path: Path, made: NodeClone, made_from: Mapping[str, str]) -> None:
     """Whole or not at all. `made_from` tells what it depends on, for `read_clone`."""
     clone = made.clone
-    arrays = {"centre": clone.centre, "params": clone.params, "found": clone.found, "continuum": made.continuum}
-    arrays |= {"bends": clone.bends, "hidden": np.stack(list(vars(clone.hidden).values()))}
+    arrays: dict[str, NDArray[Any]] = {"centre": clone.centre, "params": clone.params, "found": clone.found}
+    arrays |= {"continuum": made.continuum, "bends": clone.bends}
+    arrays["hidden"] = np.stack(list(vars(clone.hidden).values()))
     if clone.information is not None:
-        arrays["information"] = clone.information.astype(np.float32)
+        arrays["information"] = clone.information
     facts = {"names": clone.names, "rms": clone.rms, "meta": clone.meta, "error": made.error}
     write_arrays(path, "clone", arrays, {**facts, "made_from": dict(made_from)})
 

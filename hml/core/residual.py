@@ -109,15 +109,14 @@ def _dot(gradient, shapes, out):  # type: ignore[no-untyped-def]
 
 def resampled(values: Tensor, pixels: Tensor, wavelength: Tensor) -> Tensor:
     """Values `[B, N]` at pixels `[N]` (Å, increasing), at other wavelengths `[n]` or `[B, n]` by cubics through four
-    pixels (Catmull & Rom 1974); zero outside. Differentiable in values and wavelengths."""
+    pixels (Lagrange); zero outside. Differentiable in values and wavelengths."""
     count = len(pixels)
     if count < 4:
         return values.new_zeros(len(values), wavelength.shape[-1])
     i = torch.searchsorted(pixels, wavelength.detach().contiguous(), right=True).clamp(2, count - 2) - 1
     t = ((wavelength - pixels[i]) / (pixels[i + 1] - pixels[i])).to(values.dtype)
-    square, cube = t * t, t * t * t
-    weights = (-t / 2 + square - cube / 2, 1 - 2.5 * square + 1.5 * cube, t / 2 + 2 * square - 1.5 * cube,
-               -square / 2 + cube / 2)  # fmt: skip
+    a, b, c = t + 1, t - 1, t - 2
+    weights = (-t * b * c / 6, a * b * c / 2, -a * t * c / 2, a * t * b / 6)
     total = torch.zeros((), dtype=values.dtype, device=values.device)
     for k, weight in enumerate(weights):
         chosen = values[:, i + k - 1] if i.ndim == 1 else values.gather(1, i + k - 1)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hml.core.associate import APART, pile
 from hml.core.interfaces import LineProfile
@@ -58,7 +60,7 @@ def agreed(lines: LineTable, clones: Sequence[Clone], width: float) -> LineTable
     centre = np.stack([c.centre for c in clones])
     shift = (centre / lines.reference - 1) / width
     values = np.concatenate([shift[..., None], np.stack([c.params for c in clones])], -1)
-    information = np.stack([_information(c) for c in clones])
+    information = np.stack([_information(c) for c in clones]).astype(np.float64)
     table = lines.table
     values = smoothed(table.space, table.nodes, values, information, roughness(table.names), table.breaks)
     values[..., 0] *= width * lines.reference  # Å
@@ -72,7 +74,7 @@ def fitted(lines: LineTable, clones: Sequence[Clone]) -> LineTable:
     return replace(lines, table=replace(lines.table, values=values))
 
 
-def _information(clone: Clone) -> Floats:
+def _information(clone: Clone) -> NDArray[Any]:
     """`[L, 1 + K, 1 + K]`: the solver's, else that a line is known the better the deeper it is."""
     if clone.information is not None:
         return clone.information
