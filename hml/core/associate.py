@@ -11,8 +11,8 @@ from hml.core.space import Floats, Space
 
 SENTINEL = -1000.0  # the paper's filling of all four parameters where a line is missing
 PAPER_CUT = -100.0  # the paper renders lines with ln a above this
-BIN, BLUR = 0.05, 0.15  # line widths: of the pile of all lines, and how far it is smoothed
-APART = 0.45  # line widths: no two tracks are nearer
+BIN, BLUR = 0.05, 0.1  # line widths: of the pile of all lines, and how far it is smoothed
+APART = 0.3  # line widths: no two tracks are nearer
 ENOUGH = 0.1  # opacity: a line deeper than this counts no more than one that has it
 
 

@@ -198,12 +198,12 @@ class AssociateConfig(ComponentConfig):
         "before the fit",
     )
     rounds: int = Field(
-        5,
+        7,
         ge=1,
         description="how often every node is fitted with all tracks, from what its neighbours agree on and with the "
         "tracks that residuals of the last round show (tracks)",
     )
-    steps: int = Field(40, ge=1, description="steps, at most, of each of these fits (tracks)")
+    steps: int = Field(30, ge=1, description="steps, at most, of each of these fits (tracks)")
 
 
 class GeneratorConfig(ComponentConfig):
