@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from hml.cli import config, grid, lines, plot, run, show
+from hml.cli import check, config, grid, lines, plot, run, show
 from hml.core.errors import HmlError
 
 INTERRUPTED = 130  # what the shell calls a program that was stopped with Ctrl-C
@@ -23,6 +23,7 @@ app = typer.Typer(
 run.add_to(app)
 lines.add_to(app)
 plot.add_to(app)
+check.add_to(grid.app)
 app.add_typer(grid.app, name="grid")
 app.add_typer(config.app, name="config")
 show.add_to(app)

@@ -81,7 +81,7 @@ def info(
             raise ConfigError(f"{name}: what is in a file cannot be selected; leave the options out")
         _show_packed(Path(name), json)
         return
-    parts = _parts(name, {"teff": teff, "logg": logg, "feh": feh, "alpha": alpha}, wavelength, config, sets)
+    parts = parts_of(name, {"teff": teff, "logg": logg, "feh": feh, "alpha": alpha}, wavelength, config, sets)
     show_facts(f"grid {parts.config.grid.name}", _facts(parts), json)
 
 
@@ -99,7 +99,7 @@ def fetch(
     """Download what is missing of a grid. The size is told first; it resumes where it stopped."""
     from hml.core.interfaces import FetchableGrid
 
-    parts = _parts(name, {"teff": teff, "logg": logg, "feh": feh, "alpha": alpha}, wavelength, config, sets)
+    parts = parts_of(name, {"teff": teff, "logg": logg, "feh": feh, "alpha": alpha}, wavelength, config, sets)
     grid = parts.grid
     if not isinstance(grid, FetchableGrid):
         print(f"grid {parts.config.grid.name}: needs no download")
@@ -121,7 +121,7 @@ def export(
     sets: Sets = None,
 ) -> None:
     """Write a grid out as a PHOENIX-format tree of FITS files (grids that can, such as synthetic)."""
-    parts = _parts(name, {}, None, config, sets)
+    parts = parts_of(name, {}, None, config, sets)
     write: Any = getattr(parts.grid, "write_phoenix_tree", None)
     if write is None:
         raise ConfigError(f"grid {parts.config.grid.name!r} cannot write itself out; synthetic can")
@@ -164,7 +164,7 @@ def _show_packed(path: Path, json: bool) -> None:
         print(f"sha256 {digest}")  # a table would break it into two lines
 
 
-def _parts(
+def parts_of(
     name: str | None, labels: dict[str, str | None], wavelength: str | None, config: Path | None, sets: list[str] | None
 ) -> Parts:
     """The parts of a config whose grid is selected by options."""
