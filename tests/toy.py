@@ -4,8 +4,9 @@ import numpy as np
 
 from hml.core.components import BuildContext
 from hml.core.config import parse_config
-from hml.core.generator import build_generator
+from hml.core.generator import build_generator, with_residual
 from hml.core.lines import LineTable, Table
+from hml.core.pseudo import PseudoContinuum
 from hml.core.space import Space
 
 TEFF, LOGG = (5000.0, 5200.0, 5400.0, 5600.0, 5800.0), (4.0, 4.25, 4.5, 4.75)
@@ -25,14 +26,16 @@ def line_values(nodes, count=40, seed=0):
     return base + np.einsum("im,ilk->mlk", terms, slopes)
 
 
-def make(interpolator="cubic", composition="opacity", resolving_power=None, **raw):
-    """A generator on 0.02 Å pixels, with a continuum of 1 + 1e-4 (Teff - 5400) and a slope."""
+def make(interpolator="cubic", composition="opacity", resolving_power=None, complete=False, breaks=None, **raw):
+    """A generator on 0.02 Å pixels, with a continuum of 1 + 1e-4 (Teff - 5400) and a slope; `complete` has a
+    pseudo-continuum and a residual too, quadratic in the labels; `breaks` as in a Table."""
     rng = np.random.default_rng(1)
     reference = np.sort(rng.uniform(BAND[0] + 0.5, BAND[1] - 0.5, 40))
     slots = {"grid": {"preprocess": []}, "interpolator": interpolator, "clone": {"composition": composition}}
     config = parse_config({**slots, **raw})
     context = BuildContext()
-    table = Table(SPACE, NODES, line_values(NODES), ("shift", "ln_amplitude", "ln_sigma", "ln_gamma"))
+    names, breaks = ("shift", "ln_amplitude", "ln_sigma", "ln_gamma"), breaks or {}
+    table = Table(SPACE, NODES, line_values(NODES), names, breaks)
     lines = LineTable(reference, table, np.ones((len(NODES), 40), dtype=bool))
     level = np.log(1 + 1e-4 * (NODES[:, 0] - 5400))
     continuum = Table(SPACE, NODES, np.stack([level, 0.01 + 0 * level], -1)[..., None])
@@ -42,6 +45,15 @@ def make(interpolator="cubic", composition="opacity", resolving_power=None, **ra
         "continuum_bands": [[wavelength[0], wavelength[-1]]], "continuum_error": 0.0, "key": "toy",
         "nodes": NODES.tolist(), "counts": [40] * len(NODES), "clone_rms": [0.0] * len(NODES),
     }
-    return build_generator(
-        lines, continuum, config.profile.build(context), config, header, wavelength, (0,), context
-    )
+    profile, more = config.profile.build(context), ()
+    if complete:
+        knots = PseudoContinuum.of(wavelength, 8.0)
+        bends = 0.2 * line_values(NODES, knots.count, seed=3)[..., :1] / 0.002
+        more = Table(SPACE, NODES, 0.05 * bends, ("ln_bend",), breaks), knots
+    made = build_generator(lines, continuum, profile, config, header, wavelength, (0,), context, *more)
+    if not complete:
+        return made
+    shapes = (100 * np.sin(np.arange(1, 4)[:, None] * np.arange(len(wavelength)) / 40)).astype(np.int8)
+    strengths = 1e-4 * line_values(NODES, 3, seed=4)[..., 1:2]
+    table = Table(SPACE, NODES, strengths, ("strength",), breaks)
+    return with_residual(made, shapes, table, config.interpolator.build(context))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 ARRAYS = ("reference", "span", "wavelength", "starts", "patterns")
 SERIES = ("continuum", "bends", "residual")
+Break = tuple[int, float, float]  # label number, and the nodes on either side
 SLACK = 1.5  # times as many lines as a window needs
 NOWHERE = 1e9  # Å: the centre of a line that some labels of a batch do not have
 
@@ -76,6 +77,7 @@ class Generator(torch.nn.Module):
         self._series = torch.nn.ModuleList(series.values())  # for `to`
         for name in ARRAYS:
             self.register_buffer(name, arrays[name], persistent=False)
+        self.breaks = [(space.names.index(b["label"]), b["low"], b["high"]) for b in header.get("breaks", ())]
         knots = header.get("bends_knots")
         self.bends = None if knots is None else PseudoContinuum(**knots)
         self.composition: Composition = header["composition"]
@@ -179,9 +181,35 @@ class Generator(torch.nn.Module):
         km/s, positive for recession, shifts the lines."""
         raster = Raster.of(wavelength) if isinstance(wavelength, Tensor) else wavelength or self.raster
         points = self.points(labels)
+        factor = None if velocity is None else doppler(velocity).to(points.device)
+        return self._bridged(points, raster, factor, dtype, self.breaks)
+
+    def _bridged(
+        self, points: Tensor, raster: Raster, factor: Tensor | None, dtype: torch.dtype, breaks: Sequence[Break]
+    ) -> Tensor:
+        """The flux `[B, N]`. Between the nodes of a break it is straight in the flux itself: where on the way spectra
+        jump nobody knows, and halfway the half of both is the least wrong."""
+        if not breaks:
+            return self._rendered(points, raster, factor, dtype)
+        (p, low, high), *more = breaks
+        inside = (points[:, p] > low) & (points[:, p] < high)
+        part = ((points[:, p] - low) / (high - low)).to(dtype)[:, None]
+        out = torch.zeros(len(points), len(raster), dtype=dtype, device=points.device)
+        axis = torch.tensor([p], device=points.device)
+        for here, at, share in (
+            (~inside, points, torch.ones_like(part)),
+            (inside, points.index_fill(1, axis, low), 1 - part),
+            (inside, points.index_fill(1, axis, high), part),
+        ):
+            index = here.nonzero()[:, 0]
+            if len(index):
+                moved = None if factor is None else factor[index]
+                out = out.index_add(0, index, share[index] * self._bridged(at[index], raster, moved, dtype, more))
+        return out
+
+    def _rendered(self, points: Tensor, raster: Raster, factor: Tensor | None, dtype: torch.dtype) -> Tensor:
         lines = self._lines(points)
         centre, params = lines.centre, lines.params
-        factor = None if velocity is None else doppler(velocity).to(centre.device)
         if np.isfinite(self.cut):
             alive = torch.isfinite(params[..., 0])
             some = alive.any(0)
@@ -325,7 +353,11 @@ def build_generator(
         "tolerance": config.generator.tolerance,
         "cut": float(lines.cut) if np.isfinite(lines.cut) else None,
         "config": config.model_dump(mode="json", include=RECIPE),
-    }
+        "breaks": [
+            {"label": label, "low": lines.table.space[label].nodes[i], "high": lines.table.space[label].nodes[i + 1]}
+            for label, intervals in lines.table.breaks.items() for i in intervals
+        ],
+    }  # fmt: skip
     series = {"continuum": interpolator.fit(continuum)}
     if bends is not None and knots is not None:
         series["bends"], full["bends_knots"] = interpolator.fit(bends), asdict(knots)

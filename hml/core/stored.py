@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any
 
@@ -89,6 +90,14 @@ class BendsKnots(_Facts):
     cells: Annotated[int, Field(ge=1, le=MOST_CELLS)]
 
 
+class BreakFacts(_Facts):
+    """Two neighbouring nodes of a label between which spectra jump."""
+
+    label: Text
+    low: Finite
+    high: Finite
+
+
 class Header(_Facts):
     """The fields of a generator's header that code relies on."""
 
@@ -101,6 +110,7 @@ class Header(_Facts):
     continuum: dict[str, Any] | None = None
     bends: dict[str, Any] | None = None
     bends_knots: BendsKnots | None = None
+    breaks: list[BreakFacts] = Field(default=[], max_length=64)
     residual: dict[str, Any] | None = None
     continuum_bands: list[Annotated[list[Finite], Field(min_length=2, max_length=2)]] = Field(min_length=1)
     continuum_error: float
@@ -119,6 +129,10 @@ class Header(_Facts):
     def _fitting(self) -> Header:
         if len({axis.name for axis in self.space}) < len(self.space):
             raise ValueError("expected labels of different names in space")
+        for jump in self.breaks:
+            known = next((axis.nodes for axis in self.space if axis.name == jump.label), [])
+            if not any(pair == (jump.low, jump.high) for pair in pairwise(known)):
+                raise ValueError("expected neighbouring nodes of a label in each of breaks")
         if any(len(node) != len(self.space) for node in self.nodes):
             raise ValueError(f"expected {len(self.space)} labels in each of nodes")
         if not len(self.nodes) == len(self.counts) == len(self.clone_rms):
