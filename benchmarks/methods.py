@@ -80,14 +80,16 @@ def published() -> list[Method]:
 
 
 def other_pixels() -> list[Method]:
-    """PCA, and every interpolator of hml and its plugins as it is by default (`linear` is among the published)."""
+    """PCA, and every interpolator of hml and its plugins as it is by default (`linear` is among the published), which
+    heeds the breaks that hml finds."""
     pca = Method(f"PCA ({COMPONENTS}) + cubic", "pixel", COMPONENTS, Pca)
     names = sorted({entry.component.name for entry in installed().family("interpolators")} - {"linear"})
-    return [pca, *(_plugin(f"pixels, hml {name}", "pixel", name, {}) for name in names)]
+    return [pca, *(_plugin(f"pixels, hml {name}", "pixel", name, {}, heeding=True) for name in names)]
 
 
-def _plugin(label: str, role: Role, name: str, fields: Mapping[str, Any]) -> Method:
-    return Method(label, role, [name, dict(fields)], partial(Pixels, name=name, fields=fields))
+def _plugin(label: str, role: Role, name: str, fields: Mapping[str, Any], heeding: bool = False) -> Method:
+    made = partial(Pixels, name=name, fields=fields, heeding=heeding)
+    return Method(label, role, [name, dict(fields), heeding], made)
 
 
 # --- lines -----------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ everyone; three: a parabola, but for `pixel-linear`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import Akima1DInterpolator, PchipInterpolator
 
 from hml import BuildContext, Interpolator, Manifold, Table, installed
+from hml.core.breaks import find_breaks
 
 Floats = NDArray[np.float64]
 
@@ -35,12 +37,15 @@ def stored(case: Case, numbers: int) -> int:
 
 
 class Pixels:
-    """Every pixel through an interpolator of line parameters."""
+    """Every pixel through an interpolator of line parameters, told where the grid breaks if `heeding`."""
 
     lines: int | None = None
 
-    def __init__(self, case: Case, name: str, fields: Mapping[str, Any]) -> None:
-        self.manifold = interpolator(name, fields).fit(case.table())
+    def __init__(self, case: Case, name: str, fields: Mapping[str, Any], heeding: bool = False) -> None:
+        table = case.table()
+        if heeding:
+            table = replace(table, breaks=find_breaks(table.space, table.nodes, case.train))
+        self.manifold = interpolator(name, fields).fit(table)
         self.bytes = stored(case, case.train.size)
 
     def predict(self, labels: Floats) -> Floats:
