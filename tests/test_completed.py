@@ -151,3 +151,21 @@ def test_nodes_are_as_they_were(whole):
         at = whole.series["residual"](torch.from_numpy(NODES))[..., 0]
     assert at.shape == (len(NODES), 3)
     np.testing.assert_allclose(at[7], whole.series["residual"](torch.from_numpy(NODES[7:8]))[0, :, 0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("interpolator", ["linear", "cubic"])
+@pytest.mark.parametrize("breaks", [None, {"teff": (2,), "logg": (0,)}])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_walk_along_any_axis_meets_no_jump(interpolator, breaks, axis):
+    """Steps twice as fine change the flux by half as much at most, which a jump would not allow."""
+    made = make(interpolator, complete=True, breaks=breaks)
+    low, high = made.space.lower[axis], made.space.upper[axis]
+    for other in np.random.default_rng(axis).uniform(0.05, 0.95, 2):
+        start = made.space.lower + other * (made.space.upper - made.space.lower)
+        largest = []
+        for steps in (160, 320):
+            labels = np.repeat(start[None], steps + 1, 0)
+            labels[:, axis] = np.linspace(low, high, steps + 1)
+            with torch.no_grad():
+                largest.append(float(made(labels).diff(dim=0).abs().max()))
+        assert largest[1] < 0.6 * largest[0]
