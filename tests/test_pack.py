@@ -26,6 +26,7 @@ from hml.core.parts import Parts, plan_nodes
 from hml.core.registry import Entry, Registry
 from hml.core.store import read_arrays, verify, write_arrays
 from hml.core.stored import WIDEST, filled, without_places
+from hml.plugins.interpolators.basis import AxisPlan, Basis
 
 HERE = {"teff": 5444.0, "logg": 4.6}
 SMALL = {
@@ -493,3 +494,15 @@ def test_a_whole_file_passes_and_a_changed_number_does_not(toy):
         verify(toy)
     with pytest.raises(ArtefactError, match="damaged"):
         open_generator(toy, parse_config({}))
+
+
+@pytest.mark.parametrize("place", ["../../etc", "~/grids", "/etc", "C:\\grids", "https://example.org/x", "a/../../b"])
+def test_places_are_left_out_however_they_look(place):
+    assert without_places({"name": "phoenix", "mirrors": [place], "root": place}) == {"name": "phoenix"}
+    assert without_places({"path": "grids", "from_blase": "clones", "teff": [1, 2]}) == {"teff": [1, 2]}
+
+
+def test_a_file_that_asks_for_too_many_neighbours_is_refused():
+    plans = [AxisPlan(f"x{i}", tuple(range(6)), 5, "identity") for i in range(9)]
+    with pytest.raises(ValueError, match="neighbours of a label"):
+        Basis(plans)

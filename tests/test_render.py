@@ -185,3 +185,34 @@ def test_only_what_compiled_loops_know_takes_them(caplog):
         assert not has_loops(VOIGT, "opacity", cpu, torch.float32)
         assert not has_loops(VOIGT, "opacity", cpu, torch.float32)
     assert sum("no compiled loop" in message for message in caplog.messages) <= 1
+
+
+@pytest.mark.parametrize(
+    "wavelength",
+    [[8502.0, 8501.0], [8501.0, 8503.0, 8502.0], [8501.0, 8501.0], [-1.0, 2.0], [8501.0, float("nan")],
+     [8501.0, float("inf")], [[8501.0, 8502.0]]],
+)  # fmt: skip
+def test_wavelengths_out_of_order_are_refused_by_name(wavelength):
+    with pytest.raises(SpectrumError, match="wavelengths to render"):
+        Raster.of(torch.tensor(wavelength, dtype=torch.float64))
+
+
+def test_parameters_that_overflow_are_refused_rather_than_rendered_as_nan():
+    raster = Raster.of(torch.arange(8500.0, 8501.0, 0.01, dtype=torch.float64))
+    centre, params = torch.tensor([[8500.5]], dtype=torch.float64), torch.tensor([[[100.0, -3.0, -3.0]]])
+    with pytest.raises(SpectrumError, match="too large"):
+        render(raster, centre, params, PROFILE, "opacity", tolerance=1e-7)
+
+
+def test_a_pure_lorentzian_is_followed_no_farther_than_its_wing():
+    from hml.core.fused import Work
+
+    raster = Raster.of(torch.arange(8500.0, 8540.0, 0.02, dtype=torch.float64))
+    shape = np.array([[1e-3, 1e-3, 0.0, 0.0]], dtype=np.float32)
+    assert Work.of(raster, np.array([8520.0]), shape, 1e-7).near.max() < 5
+
+
+def test_loops_are_compiled_with_the_numbers_that_the_raster_has():
+    from hml.core import kernels, raster
+
+    assert (kernels.CORE, kernels.INNER) == (raster.CORE, raster.INNER)
