@@ -12,7 +12,7 @@ from hml.core.parts import Parts
 from hml.core.space import Floats, Node, Space
 
 PIXELS = 8192  # of a spectrum, about, that are compared
-SIDE = 2  # neighbours along an axis, to either side, or as many in all at its ends
+SIDE = 2  # neighbours along an axis, to either side: beyond an end nothing is told that others do not tell
 BAD = 3.0  # times what the nodes around it have
 AROUND = 1.5  # grid steps: which nodes are around
 
@@ -55,7 +55,7 @@ def left_out_rms(space: Space, nodes: Floats, flux: Floats, breaks: Breaks) -> F
         i = axis.nodes.index(node[p])
         same = [j for j in range(len(axis.nodes)) if j != i and side[j] == side[i]]
         same = [j for j in same if (*node[:p], axis.nodes[j], *node[p + 1 :]) in row]
-        near = [j for j in sorted(same, key=lambda j: abs(j - i))[: 2 * SIDE] if abs(j - i) <= 2 * SIDE]
+        near = [j for j in same if abs(j - i) <= SIDE]
         if len(near) < SIDE + 1:
             continue
         x = np.array([axis.nodes[j] for j in near])

@@ -128,10 +128,8 @@ def begun(start: Start, spectrum: Spectrum, profile: LineProfile, config: CloneC
     new = np.isnan(start.params[:, 0])
     if not new.any():
         return start
-    raster, bends = (
-        Raster.of(torch.as_tensor(spectrum.wavelength)),
-        Bends(spectrum.wavelength, config.continuum, start.bends),
-    )
+    raster = Raster.of(torch.as_tensor(spectrum.wavelength))
+    bends = Bends(spectrum.wavelength, config.continuum, start.bends)
     model = _flux(raster, start.centre[~new], start.params[~new], profile, config) * bends.flux()
     missing = np.interp(start.centre[new], spectrum.wavelength, missing_opacity(spectrum, model, spectrum.flux))
     params = start.params.copy()
