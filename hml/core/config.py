@@ -222,6 +222,19 @@ class GeneratorConfig(ComponentConfig):
         le=1,
         description="bytes of what is kept of the spectra besides lines, over those of all nodes' pixels; 0: none",
     )
+    error: int = Field(
+        16,
+        ge=0,
+        le=255,
+        description="patterns that are kept of the generator's own error: of what it misses at nodes that are left out",
+    )
+    bad_nodes: Literal["keep", "exclude"] = Field(
+        "keep", description="nodes that do not fit their neighbours, see `hml grid check`: exclude makes holes of them"
+    )
+    holes: Literal["fill", "refuse"] = Field(
+        "fill",
+        description="where the grid lacks nodes that the interpolator needs: make them up from those around, or stop",
+    )
 
 
 class SpectrumConfig(ComponentConfig):

@@ -16,15 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hml import GridError
+from hml import COORDINATES, GridError
 from hml.plugins.interpolators.kernels import spline_weights
 
 Floats = NDArray[np.float64]
 
 MOST = 2**14  # seven cubic axes
-THETA = 5040.0  # K; θ = 5040/Teff is the excitation scale of the curve of growth
-COORDINATES = {"identity": lambda x: x, "log": lambda x: x.log(), "inverse": lambda x: -THETA / x}
-"""Increasing functions of a label, for torch tensors."""
 
 
 @dataclass(frozen=True)
