@@ -30,6 +30,12 @@ Told = tuple[int, NDArray[np.int64], Floats]
 """The number of a node, those of others, and their weights: what the others tell of it."""
 
 
+def coordinate(name: str) -> Callable[[Tensor], Tensor]:
+    """The increasing function of a label that a name of `Table.coordinates` means: `identity`, `log` or `inverse` (of
+    labels above zero), for torch tensors of any shape."""
+    return COORDINATES[name]
+
+
 def counted(values: Floats, coordinate: str) -> Floats:
     """Values of a label `[n]` in a coordinate."""
     return np.asarray(COORDINATES[coordinate](torch.as_tensor(values, dtype=torch.float64, device="cpu")))

@@ -61,8 +61,8 @@ class Table:
     """Numbers at every node that an interpolator carries in between.
 
     nodes `[M, P]` in the order of `space`; values `[M, L, K]`. A line table holds one track a row of L. `breaks` are
-    the intervals (their numbers, per label) over which spectra jump from one node to the next; `coordinates` are those
-    of `hml.COORDINATES`, per label, in which spectra are smoothest.
+    the intervals (their numbers, per label) over which spectra jump from one node to the next; `coordinates` are the
+    names, per label, of those in which spectra are smoothest, see `hml.coordinate`.
     """
 
     space: Space
