@@ -12,8 +12,7 @@ applies. An asymmetric line has five numbers where others have four, so the defa
 more lines, the strongest that it still lacks: that is the comparison at equal numbers of parameters.
 
 Nodes: generators of lines alone (no residual), made of every second Teff of a short grid and compared with the nodes
-left out; all else by default, but for the solver. Seconds do not compare there: pseudo-Voigt profiles that add up have
-compiled loops.
+left out; all else by default, but for the solver.
 
 `--json` prints one object as the last line: `{size, machine, figures, pieces, nodes, seconds}`. Figures are
 `{value, reference, ratio, ratio_numbers}`: rms (geometric means over the pieces), ratio = value/reference, less is

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -19,7 +19,7 @@ from measure import say
 from methods import Rendered
 from torch import Tensor
 
-from hml import BuildContext, Clone, FoundLines, LineProfile, RunConfig, Spectrum, load_config
+from hml import BuildContext, Chosen, Clone, FoundLines, LineProfile, RunConfig, Spectrum, load_config
 from hml.core import pipeline
 from hml.core.clone import Start, clone_spectrum
 from hml.core.find import find_lines
@@ -49,10 +49,11 @@ class Contender:
         return f"{self.shape}, {self.composition}, {self.solver}"
 
     def config(self, **fields: Any) -> RunConfig:
-        """Adam takes all its steps, the same number for every shape."""
+        """Adam takes all its steps, the same number for every shape, and torch evaluates all of them."""
         own = {"profile": SHAPES[self.shape], "clone.composition": self.composition, "clone.solver": self.solver}
         own |= {"clone.stop": 0.0} if self.solver == "adam" else {}
-        return load_config(fields=own | fields, registry=with_asymmetric())
+        config = load_config(fields=own | fields, registry=with_asymmetric())
+        return config if self.solver == "auto" else config.model_copy(update={"profile": without_loops(config.profile)})
 
     def row(self, **measured: Any) -> Row:
         return {"shape": self.shape, "composition": self.composition, "solver": self.solver, **measured}
@@ -64,8 +65,17 @@ def contenders() -> list[Contender]:
     return [*made, *(Contender(shape, "opacity", "auto") for shape in ("pseudo_voigt", "blase"))]
 
 
+def without_loops(profile: Chosen) -> Chosen:
+    """A profile that has no compiled loops, so that all go through the same engine."""
+
+    def build(config: Any, context: BuildContext) -> LineProfile:
+        return Torch(profile.component.build(config, context))
+
+    return Chosen(replace(profile.component, build=build), profile.config)
+
+
 class Torch(LineProfile):
-    """A profile without its compiled loops, so that seconds compare."""
+    """What `evaluate` makes of a profile, alone."""
 
     def __init__(self, profile: LineProfile) -> None:
         self.profile, self.params = profile, profile.params
@@ -105,8 +115,7 @@ def line_lists(spectrum: Spectrum) -> list[FoundLines]:
 
 def _stages(spectrum: Spectrum, one: Contender, lists: list[FoundLines], steps: int) -> Iterator[Row]:
     config = one.config(**{"clone.rounds": 0, "clone.steps": steps})
-    built = config.profile.build(BuildContext())
-    profile = built if one.solver == "auto" else Torch(built)
+    profile = config.profile.build(BuildContext())
     fit = partial(clone_spectrum, spectrum, profile=profile, config=config.clone)
     start = Start.from_found(lists[0], profile)
     for stage, hidden in zip(STAGES, lists[1:], strict=True):
