@@ -57,8 +57,7 @@ class _Rotation(torch.autograd.Function):
 
     @staticmethod
     def forward(angle: Tensor, darkening: float) -> Tensor:
-        bessel, sphere, _, _ = _shapes(angle.detach())
-        return (2 * (1 - darkening) * bessel + 2 * darkening * sphere) / (1 - darkening / 3)
+        return _mixed(darkening, *_shapes(angle.detach()))
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, float], _: Tensor) -> None:
@@ -69,9 +68,7 @@ class _Rotation(torch.autograd.Function):
     @staticmethod
     def _slope(ctx: Any) -> Tensor:
         (angle,) = ctx.saved_tensors
-        _, _, bessel, sphere = _shapes(angle.detach())
-        slope = 2 * (1 - ctx.darkening) * bessel + 2 * ctx.darkening * sphere
-        return cast(Tensor, slope / (1 - ctx.darkening / 3))
+        return _mixed(ctx.darkening, *_slopes(angle.detach()))
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
@@ -82,18 +79,31 @@ class _Rotation(torch.autograd.Function):
         return tangent * _Rotation._slope(ctx)
 
 
-def _shapes(u: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """J₁(u)/u and (sin u - u cos u)/u³, and the derivatives of both."""
+def _mixed(darkening: float, even: Tensor, dark: Tensor) -> Tensor:
+    """The disc as a mixture of one of even brightness and one that is dark at its edge."""
+    return (2 * (1 - darkening) * even + 2 * darkening * dark) / (1 - darkening / 3)
+
+
+def _shapes(u: Tensor) -> tuple[Tensor, Tensor]:
+    """J₁(u)/u and (sin u - u cos u)/u³."""
+    small, x, s = _apart(u)
+    bessel, sphere = torch.special.bessel_j1(x) / x, (torch.sin(x) - x * torch.cos(x)) / x**3
+    near = 1 / 2 - s / 16 + s**2 / 384 - s**3 / 18432 + s**4 / 1474560
+    round_ = 1 / 3 - s / 30 + s**2 / 840 - s**3 / 45360 + s**4 / 3991680
+    return torch.where(small, near, bessel), torch.where(small, round_, sphere)
+
+
+def _slopes(u: Tensor) -> tuple[Tensor, Tensor]:
+    """The derivatives of both."""
+    small, x, s = _apart(u)
+    bessel = (torch.special.bessel_j0(x) - 2 * torch.special.bessel_j1(x) / x) / x
+    sphere = torch.sin(x) / x**2 - 3 * (torch.sin(x) - x * torch.cos(x)) / x**4
+    near = -u * (1 / 8 - s / 96 + s**2 / 3072 - s**3 / 184320)
+    round_ = -u * (1 / 15 - s / 210 + s**2 / 7560 - s**3 / 498960)
+    return torch.where(small, near, bessel), torch.where(small, round_, sphere)
+
+
+def _apart(u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Where u is small; u where it is not, else one; u² where it is, else zero."""
     small = u.abs() < SERIES
-    x = torch.where(small, torch.ones_like(u), u)
-    s = torch.where(small, u, torch.zeros_like(u)) ** 2
-    bessel = torch.special.bessel_j1(x) / x
-    sphere = (torch.sin(x) - x * torch.cos(x)) / x**3
-    return (
-        torch.where(small, 1 / 2 - s / 16 + s**2 / 384 - s**3 / 18432 + s**4 / 1474560, bessel),
-        torch.where(small, 1 / 3 - s / 30 + s**2 / 840 - s**3 / 45360 + s**4 / 3991680, sphere),
-        torch.where(small, -u * (1 / 8 - s / 96 + s**2 / 3072 - s**3 / 184320),
-                    (torch.special.bessel_j0(x) - 2 * bessel) / x),
-        torch.where(small, -u * (1 / 15 - s / 210 + s**2 / 7560 - s**3 / 498960),
-                    torch.sin(x) / x**2 - 3 * sphere / x),
-    )  # fmt: skip
+    return small, torch.where(small, torch.ones_like(u), u), torch.where(small, u, torch.zeros_like(u)) ** 2

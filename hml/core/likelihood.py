@@ -13,9 +13,10 @@ from torch.autograd import forward_ad
 
 from hml.core.config import ObjectiveConfig
 from hml.core.errors import ConfigError, SpectrumError
-from hml.core.forward import EXTRINSICS, ForwardModel, reach, velocity_factors
+from hml.core.forward import EXTRINSICS, ForwardModel, velocity_factors
 from hml.core.generator import Generator
 from hml.core.interfaces import Objective
+from hml.core.optics import reach
 from hml.core.pixels import Pixels
 from hml.core.selection import Selection
 from hml.core.space import Axis, Floats, Space

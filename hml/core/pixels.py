@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import comb, factorial
 from typing import Any, cast
 
 import numpy as np
@@ -62,7 +63,8 @@ class Sampler:
         first = [np.floor(low).astype(np.int64) - DEGREE // 2 for low, _ in orders]
         weights = [_seen(low - f, high - f, taps) for (low, high), f in zip(orders, first, strict=True)]
         start = np.concatenate([o * size + f for o, f in enumerate(first)])
-        return cls(torch.as_tensor(start, device=device), torch.as_tensor(np.concatenate(weights), device=device))
+        table = torch.as_tensor(np.concatenate(weights), dtype=torch.float32, device=device)
+        return cls(torch.as_tensor(start, device=device), table)
 
     def __call__(self, coefficients: Tensor) -> Tensor:
         """Coefficients `[B, F]` → `[B, N]`, differentiable both ways."""
@@ -80,24 +82,30 @@ def prefilter(angle: Tensor) -> Tensor:
 
 
 def _seen(low: Floats, high: Floats, taps: int) -> Floats:
-    """The means `[N, taps]` of B-splines centred at 0, 1, … over low…high `[N]`."""
-    from scipy.interpolate import BSpline
+    """The means `[N, taps]` of B-splines centred at 0, 1, … over low…high `[N]`, or their values where these agree."""
+    centres, width = np.arange(taps), (high - low)[:, None]
+    total = _b_spline(high[:, None] - centres, 1) - _b_spline(low[:, None] - centres, 1)
+    points = _b_spline(low[:, None] - centres, 0)
+    return np.asarray(np.where(width > 0, total / np.where(width > 0, width, 1), points))
 
-    spline = BSpline.basis_element(np.arange(DEGREE + 2) - (DEGREE + 1) / 2, extrapolate=False)
-    total = spline.antiderivative()
-    centres, half = np.arange(taps), (DEGREE + 1) / 2
-    ends = [np.clip(end[:, None] - centres, -half, half) for end in (low, high)]
-    width = (high - low)[:, None]
-    points = np.nan_to_num(spline(ends[0]))
-    means = (total(ends[1]) - total(ends[0])) / np.where(width > 0, width, 1)
-    return np.asarray(np.where(width > 0, means, points))
+
+def _b_spline(x: Floats, integrals: int) -> Floats:
+    """The B-spline around 0 with knots one apart, or its integral from the left, by truncated powers."""
+    half, power = (DEGREE + 1) / 2, DEGREE + integrals
+    x = np.clip(x, -half, half)
+    total = np.zeros_like(x)
+    for k in range(DEGREE + 2):
+        base = np.maximum(x + half - k, 0)
+        total += (-1) ** k * comb(DEGREE + 1, k) * np.multiply.reduce([base] * power)
+    return total / factorial(power)
 
 
 class _Banded(torch.autograd.Function):
     @staticmethod
     def forward(coefficients: Tensor, first: Tensor, weights: Tensor) -> Tensor:
-        out = np.empty((len(coefficients), len(first)))
-        _gather(np.ascontiguousarray(coefficients.detach().numpy()), first.numpy(), weights.numpy(), out)
+        values = np.ascontiguousarray(coefficients.detach().numpy())
+        out = np.empty((len(values), len(first)), dtype=values.dtype)
+        _gather(values, first.numpy(), weights.numpy(), out)
         return torch.from_numpy(out)
 
     @staticmethod
@@ -106,8 +114,9 @@ class _Banded(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
-        out = np.zeros((len(gradient), ctx.count))
-        _spread(np.ascontiguousarray(gradient.numpy()), ctx.first.numpy(), ctx.weights.numpy(), out)
+        given = np.ascontiguousarray(gradient.numpy())
+        out = np.zeros((len(given), ctx.count), dtype=given.dtype)
+        _spread(given, ctx.first.numpy(), ctx.weights.numpy(), out)
         return torch.from_numpy(out), None, None
 
     @staticmethod
@@ -120,7 +129,7 @@ def _gather(values, first, weights, out):  # type: ignore[no-untyped-def]
     """out `[B, N]` = Σ_t weights `[N, T]` · values `[B, F]` at first `[N]` + t."""
     for b in range(len(out)):
         for i in range(len(first)):
-            given, weight, total = values[b, first[i] : first[i] + weights.shape[1]], weights[i], 0.0
+            given, weight, total = values[b, first[i] : first[i] + weights.shape[1]], weights[i], np.float32(0)
             for t in range(len(weight)):
                 total += weight[t] * given[t]
             out[b, i] = total
