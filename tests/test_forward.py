@@ -245,6 +245,29 @@ def test_the_whole_has_right_derivatives_in_both_modes(vsini):
         assert np.isfinite(tangent[p]).all()
         np.testing.assert_allclose(tangent[p] * step, (up - down) / 2, atol=5e-3 * np.abs(up - down).max() + 1e-6)
     assert (np.abs(tangent[3]).max() < 1e-12) == (vsini == 0)  # even in v sin i
+    known = {name: torch.tensor([x], dtype=torch.float64) for name, x in zip(names, point, strict=True)}
+    labels = {name: known.pop(name) for name in names[:2]}
+    with torch.no_grad():
+        value, change = made.linear(labels, known, names[::-1])
+        np.testing.assert_allclose(value, of(rows[:1]), atol=1e-6)
+    steps = np.array(list(STEPS.values()))[:, None]
+    np.testing.assert_allclose(change.numpy()[::-1] * steps, tangent * steps, atol=1e-5)
+
+
+def test_linear_without_broadening_and_with_labels_fixed():
+    generator, pixels = make(), order()
+    labels, values = {"teff": tensors(x=5444.0)["x"], "logg": tensors(x=4.6)["x"]}, tensors(rv=12.0)
+    plain = model(generator, [pixels], rv=between(-50, 50))
+    value, change = plain.linear(labels, values, ["rv", "logg"])
+    for names, p, step in ((("rv",), 0, {"rv": 0.05}), (("logg",), 1, {"logg": 5e-3})):
+        up, down = (flux(plain, [5444.0, 4.6 + s * step.get("logg", 0)], rv=12.0 + s * step.get("rv", 0))
+                    for s in (1, -1))  # fmt: skip
+        np.testing.assert_allclose(change[p] * step[names[0]], (up - down)[0] / 2, atol=5e-3 * np.abs(up - down).max())
+    made = model(generator, [pixels], rv=between(-50, 50), resolving_power=exactly(5e4))
+    value, change = made.linear(labels, {**values, **tensors(resolving_power=5e4)}, ["rv"])
+    up, down = (flux(made, rv=12 + s * 0.05, resolving_power=5e4) for s in (1, -1))
+    np.testing.assert_allclose(change * 0.05, (up - down) / 2, atol=5e-3 * np.abs(up - down).max())
+    np.testing.assert_allclose(value, flux(made, rv=12.0, resolving_power=5e4), atol=1e-6)
 
 
 # --- orders and batches --------------------------------------------------------------------------------------------

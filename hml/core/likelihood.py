@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.polynomial import chebyshev
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from hml.core.config import ObjectiveConfig
 from hml.core.errors import ConfigError, SpectrumError
@@ -133,8 +132,10 @@ class SpectrumObjective(Objective):
     def _normalised(self, points: Tensor) -> tuple[Tensor, ...]:
         """The model of each order, without continuum, at points `[B, P]`."""
         labels = self.search.columns(points, self.labels)
-        extra = {name: self.search.columns(points, [name])[:, 0] for name in EXTRINSICS if self.search.has(name)}
-        return self.forward.split(self.forward(labels, extra))
+        return self.forward.split(self.forward(labels, self._extrinsics(points)))
+
+    def _extrinsics(self, points: Tensor) -> dict[str, Tensor]:
+        return {name: self.search.columns(points, [name])[:, 0] for name in EXTRINSICS if self.search.has(name)}
 
     def _residuals(self, points: Tensor) -> Tensor:
         """Weighted residuals `[B, N]` at points `[B, P]`."""
@@ -167,12 +168,12 @@ class SpectrumObjective(Objective):
     def jacobian(self, point: Floats) -> Floats:
         if not self.differentiable:
             return self._differences(point)
-        tensor = self._tensor(point).expand(len(point), -1)
-        with torch.no_grad(), forward_ad.dual_level():
-            directions = torch.eye(len(point)).to(tensor)
-            dual = forward_ad.make_dual(tensor.clone(), directions)  # type: ignore[no-untyped-call]
-            tangent = forward_ad.unpack_dual(self._residuals(dual)).tangent  # type: ignore[no-untyped-call]
-        return np.asarray(tangent.T.cpu())
+        at = self._tensor(point)[None]
+        labels = {name: self.search.columns(at, [name])[:, 0] for name in self.labels}
+        with torch.no_grad():
+            flux, change = self.forward.linear(labels, self._extrinsics(at), self.space.names)
+            parts = zip(self.orders, self.forward.split(flux), self.forward.split(change), strict=True)
+            return np.asarray(torch.cat([order.change(*part) for order, *part in parts], -1).T.cpu())
 
     def _differences(self, point: Floats) -> Floats:
         """Central differences over a thousandth of the box, one-sided at its edges."""
@@ -227,17 +228,35 @@ class _Order:
         """Normalised flux `[B, N]` times the continuum that fits best."""
         if self.basis is None:
             return flux
+        curve: Tensor = (self.basis @ self._solved(flux)[2])[..., 0]
+        return flux * curve
+
+    def _solved(self, flux: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The design `[B, N, D+1]`, the normal matrix and the coefficients `[B, D+1, 1]` of the continuum."""
+        assert self.basis is not None
         design = flux[:, :, None] * self.basis * self.weight[:, None]
         normal = design.transpose(1, 2) @ design
         right = design.transpose(1, 2) @ (self.data * self.weight)[:, None]
         # a ridge at rounding level, for pixels too few or too clustered to tell all coefficients
         ridge = 1e-13 * normal.diagonal(dim1=1, dim2=2).amax(-1)[:, None, None] * torch.eye(normal.shape[-1]).to(normal)
-        coefficients = torch.linalg.solve(normal + ridge, right)
-        curve: Tensor = (self.basis @ coefficients)[..., 0]
-        return flux * curve
+        normal = normal + ridge
+        return design, normal, torch.linalg.solve(normal, right)
 
     def residuals(self, flux: Tensor) -> Tensor:
         return (self.fitted(flux) - self.data) * self.weight
+
+    def change(self, flux: Tensor, change: Tensor) -> Tensor:
+        """Of the residuals, `[P, N]`, where the flux `[1, N]` changes by `[P, N]`; the coefficients change with it
+        (variable projection: Golub & Pereyra 2003, Inverse Problems 19, R1)."""
+        if self.basis is None:
+            return change * self.weight
+        design, normal, coefficients = (part[0] for part in self._solved(flux))
+        curve = (self.basis @ coefficients)[:, 0]
+        direct = change * (curve * self.weight)
+        left = (self.data - flux[0] * curve) * self.weight**2
+        turned = torch.linalg.solve(normal, ((change * left) @ self.basis - direct @ design).T)
+        total: Tensor = direct + (design @ turned).T
+        return total
 
 
 def _of_those_used(config: ObjectiveConfig, used: Sequence[bool]) -> ObjectiveConfig:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from hml.core.broaden import FWHM, instrument, macroturbulence, rotation
 from hml.core.config import ObjectiveConfig
@@ -99,16 +100,45 @@ class Optics:
 
     def __call__(self, fine: Tensor, extrinsics: Extrinsics) -> Tensor:
         """Flux `[B, U]` at the points → `[B, N]` on the pixels."""
-        many = self.window.shape[-1]
-        depth = torch.nn.functional.pad(fine - 1, (0, many))
-        pieces = torch.stack([depth[:, first : first + many] for first in self.first], 1)
-        waves = torch.fft.rfft(pieces * self.window)[..., : len(self.frequency)]
-        smooth = waves * self.transfer(extrinsics).to(depth.dtype)
-        return 1 + self.sampler(torch.fft.irfft(smooth, n=self.size).flatten(1))
+        return 1 + self._on_pixels(self._waves(fine - 1) * (self.spline * self._transfer(extrinsics)).to(fine.dtype))
 
-    def transfer(self, extrinsics: Extrinsics) -> Tensor:
-        """The product of all transfer functions and the spline's, `[B, O or 1, K]`."""
-        return self.spline * transfer(self.frequency, extrinsics, self.factors, self.already, self.darkening)
+    def linear(
+        self, fine: Tensor, change: Tensor, extrinsics: Extrinsics, names: Sequence[str]
+    ) -> tuple[Tensor, Tensor]:
+        """Flux `[1, U]` and its changes `[C, U]` → flux `[1, N]` on the pixels, its changes and then those with what of
+        the extrinsics (`[1]` each) is named: `[C + len(names), N]`."""
+        waves = self._waves(torch.cat([fine - 1, change])) * self.spline.to(fine.dtype)
+        smooth = [waves * self._transfer(extrinsics).to(fine.dtype)]
+        smooth += [waves[:1] * self._slope(extrinsics, name).to(waves.dtype) for name in names]
+        pixels = self._on_pixels(torch.cat(smooth))
+        return 1 + pixels[:1], pixels[1:]
+
+    def _slope(self, extrinsics: Extrinsics, name: str) -> Tensor:
+        """How the transfer function changes with an extrinsic parameter; a velocity shifts all in ln λ."""
+        if name == "rv":
+            beta = extrinsics["rv"][0] / LIGHT
+            shift = -2j * torch.pi / LIGHT / (1 - beta**2) * self.frequency
+            moved: Tensor = self._transfer(extrinsics) * shift.to(torch.complex128)
+            return moved
+        value = extrinsics[name]
+        with forward_ad.dual_level():
+            dual = forward_ad.make_dual(value, torch.ones_like(value))  # type: ignore[no-untyped-call]
+            slope: Tensor = forward_ad.unpack_dual(self._transfer({**extrinsics, name: dual})).tangent  # type: ignore[no-untyped-call]
+        return slope
+
+    def _waves(self, depth: Tensor) -> Tensor:
+        """The spectrum of each order `[B, O, K]`."""
+        many = self.window.shape[-1]
+        depth = torch.nn.functional.pad(depth, (0, many))
+        pieces = torch.stack([depth[:, first : first + many] for first in self.first], 1)
+        return torch.fft.rfft(pieces * self.window)[..., : len(self.frequency)]
+
+    def _on_pixels(self, waves: Tensor) -> Tensor:
+        flux: Tensor = self.sampler(torch.fft.irfft(waves, n=self.size).flatten(1))
+        return flux
+
+    def _transfer(self, extrinsics: Extrinsics) -> Tensor:
+        return transfer(self.frequency, extrinsics, self.factors, self.already, self.darkening)
 
 
 def transfer(
