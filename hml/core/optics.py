@@ -118,12 +118,12 @@ class Optics:
         if name == "rv":
             beta = extrinsics["rv"][0] / LIGHT
             shift = -2j * torch.pi / LIGHT / (1 - beta**2) * self.frequency
-            moved: Tensor = self._transfer(extrinsics) * shift.to(torch.complex128)
-            return moved
+            return self._transfer(extrinsics) * shift.to(torch.complex128)
         value = extrinsics[name]
+        slope: Tensor
         with forward_ad.dual_level():
             dual = forward_ad.make_dual(value, torch.ones_like(value))  # type: ignore[no-untyped-call]
-            slope: Tensor = forward_ad.unpack_dual(self._transfer({**extrinsics, name: dual})).tangent  # type: ignore[no-untyped-call]
+            slope = forward_ad.unpack_dual(self._transfer({**extrinsics, name: dual})).tangent  # type: ignore[no-untyped-call]
         return slope
 
     def _waves(self, depth: Tensor) -> Tensor:
@@ -131,7 +131,8 @@ class Optics:
         many = self.window.shape[-1]
         depth = torch.nn.functional.pad(depth, (0, many))
         pieces = torch.stack([depth[:, first : first + many] for first in self.first], 1)
-        return torch.fft.rfft(pieces * self.window)[..., : len(self.frequency)]
+        waves: Tensor = torch.fft.rfft(pieces * self.window)[..., : len(self.frequency)]
+        return waves
 
     def _on_pixels(self, waves: Tensor) -> Tensor:
         flux: Tensor = self.sampler(torch.fft.irfft(waves, n=self.size).flatten(1))
