@@ -135,6 +135,7 @@ class GridConfig(ComponentConfig):
 
 
 FASTEST = 30_000.0  # km/s; a tenth of the speed of light is no star's
+FASTEST_ROTATION = 1000.0  # km/s
 
 # --- sections --------------------------------------------------------------------------------------------------
 
@@ -256,6 +257,9 @@ class TruthConfig(ComponentConfig):
     snr: float | None = Field(100.0, gt=0, description="signal to noise per pixel; null: no noise")
     rv: float = Field(0.0, gt=-FASTEST, lt=FASTEST, description="radial velocity, km/s")
     resolving_power: float | None = Field(None, gt=0, description="λ/Δλ it is convolved to; null: that of the grid")
+    vsini: float = Field(0.0, ge=0, le=FASTEST_ROTATION, description="projected rotation, km/s")
+    limb_darkening: float = Field(0.6, ge=0, le=1, description="linear, of the disc that rotates")
+    macroturbulence: float = Field(0.0, ge=0, le=FASTEST_ROTATION, description="radial-tangential, km/s")
     preprocess: bool = Field(
         False, description="normalise it like the grid's nodes, knowing its labels (the paper's way; no star allows it)"
     )
@@ -273,8 +277,23 @@ class ObjectiveConfig(ComponentConfig):
     resolving_power: Selection | None = Field(
         None, description="λ/Δλ of the data: a number (fixed), [low, high] (free); null: not applied"
     )
+    resolving_power_factors: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None = Field(
+        None, min_length=1, description="the resolving power of each order over `resolving_power`; null: all the same"
+    )
     rv: Selection | None = Field(
         None, description="radial velocity, km/s: a number (fixed), [low, high] (free); null: not applied"
+    )
+    vsini: Selection | None = Field(
+        None, description="projected rotation, km/s: a number (fixed), [low, high] (free); null: not applied"
+    )
+    limb_darkening: float = Field(0.6, ge=0, le=1, description="linear, of the disc that rotates")
+    macroturbulence: Selection | None = Field(
+        None, description="radial-tangential, km/s: a number (fixed), [low, high] (free); null: not applied"
+    )
+    pixel_integration: bool = Field(
+        True,
+        description="broadened spectra are averaged over each pixel; false where `resolving_power` was measured with "
+        "the pixels and thus holds them already",
     )
     nan_as_one: bool = Field(False, description="a NaN of the generator counts as continuum, as in the paper")
 
@@ -283,6 +302,13 @@ class ObjectiveConfig(ComponentConfig):
     def _resolves(cls, wish: Selection | None) -> Selection | None:
         if wish is not None and not 0 < wish.bounds[0] <= wish.bounds[1] < float("inf"):
             raise ValueError("expected a positive number, or [low, high] with low above zero")
+        return wish
+
+    @field_validator("vsini", "macroturbulence")
+    @classmethod
+    def _is_speed(cls, wish: Selection | None) -> Selection | None:
+        if wish is not None and not 0 <= wish.bounds[0] <= wish.bounds[1] <= FASTEST_ROTATION:
+            raise ValueError(f"expected km/s from 0 to {FASTEST_ROTATION:g}: a number, or [low, high]")
         return wish
 
     @field_validator("rv")
