@@ -265,6 +265,13 @@ class TruthConfig(ComponentConfig):
     )
 
 
+class Normal(ComponentConfig):
+    """A normal distribution."""
+
+    mean: float = Field(allow_inf_nan=False)
+    sigma: float = Field(gt=0, allow_inf_nan=False)
+
+
 class ObjectiveConfig(ComponentConfig):
     """What is minimised: the distance between generator and data."""
 
@@ -294,6 +301,24 @@ class ObjectiveConfig(ComponentConfig):
         True,
         description="broadened spectra are averaged over each pixel; false where `resolving_power` was measured with "
         "the pixels and thus holds them already",
+    )
+    model_error: bool = Field(
+        True,
+        description="the generator's own error, as kept with it, counts beside the data's: once labels are found, they "
+        "are found again with what the generator may miss there as errors that pixels share",
+    )
+    noise: Literal["given", "inflate", "free"] = Field(
+        "inflate",
+        description="the scale of the data's errors: as given; larger where residuals are; or as residuals have it",
+    )
+    outliers: Literal["none", "clip", "student_t"] = Field(
+        "none",
+        description="clip: pixels that miss by more than `clip` errors are left out and labels found again; student_t: "
+        "all pixels count, with the wings of Student's t of 4 degrees of freedom",
+    )
+    clip: float = Field(5.0, gt=1, description="errors, for outliers: clip")
+    priors: dict[str, Normal] = Field(
+        default={}, description="parameter → {mean, sigma} of a normal prior; all others are uniform in their range"
     )
     nan_as_one: bool = Field(False, description="a NaN of the generator counts as continuum, as in the paper")
 
