@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.polynomial import chebyshev
@@ -16,14 +17,21 @@ from hml.core.reading import read_orders
 from hml.core.space import Floats
 from hml.core.spectrum import Bools, Spectrum
 
-RYDBERG = 109_677.5834  # 1/cm, of hydrogen (CODATA, reduced mass)
-SERIES = {2: 3.0e-3, 3: 3.0e-3, 4: 3.0e-3}  # lower level: half width of a line over its wavelength, of an A0V star
-HIGHEST = 16  # upper level
-LEFT = 0.35  # part of an order that must be left when hydrogen lines are excluded
+RYDBERG = 109_677.5834  # 1/cm, of hydrogen
+LOWER = (2, 3, 4)  # levels: Balmer, Paschen, Brackett
+HIGHEST = 20
+WIDE = 3.0e-3  # half width of a line over its wavelength, of an A0V star
+CROWDED = 0.4  # of the distance to the next line, where lines crowd: something is left between them
+INSIDE, ENDS = 0.3, 0.1  # parts of an order that a series may bridge: between pixels, beyond the last of them
+FEWEST = 50  # pixels with light
+ENOUGH = 0.3  # part of those outside of hydrogen lines that must make the envelope
+TIGHT = 0.03  # of the flux: how far they may scatter about it
+NEIGHBOURS = 4
 ROUNDS = 30
 DIM = 0.05  # of the order's brightest place: below, a blaze is no measure of anything
 FLAT = 0.05  # an order which varies by less has no blaze in it
 DEGREES = tuple(range(2, 9))
+GRID = np.linspace(-1.0, 1.0, 401)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,18 +39,16 @@ class Envelope:
     """The blaze of one order, over its largest value."""
 
     band: tuple[float, float]  # vacuum Å, where it is known
-    coefficients: Floats  # Chebyshev, over the band
+    values: Floats  # [401] at even steps over the band
 
     def __call__(self, wavelength: Floats) -> Floats:
         """The blaze `[N]`; NaN outside of the band."""
-        low, high = self.band
-        curve = chebyshev.chebval((2 * wavelength - low - high) / (high - low), self.coefficients)
-        return np.where((wavelength >= low) & (wavelength <= high), curve, np.nan)
+        return np.interp(_scaled(wavelength, self.band), GRID, self.values, left=np.nan, right=np.nan)
 
-    @cached_property
+    @property
     def depth(self) -> float:
         """How much of its largest value the blaze loses somewhere."""
-        return 1.0 - float(np.min(self(np.linspace(*self.band, 200))))
+        return 1.0 - float(self.values.min())
 
 
 @dataclass(frozen=True)
@@ -56,11 +62,10 @@ class Blaze:
     def read(cls, config: BlazeConfig, reader: Chosen | None, context: BuildContext) -> Blaze:
         """From the file of a standard; `reader` is that of the star. SpectrumError where no order has light."""
         _, orders = read_orders(config.path, config.reader or reader, context)
-        found = [envelope(order, config.degree) for order in orders]
-        envelopes = tuple(e for e in found if e is not None)
-        if not envelopes:
+        found = envelopes(orders, config.degree)
+        if not found:
             raise SpectrumError(f"{config.path}: spectrum.blaze: no order of it has enough light to tell a blaze")
-        return cls(envelopes, config.path.name)
+        return cls(tuple(found), config.path.name)
 
     @property
     def note(self) -> str:
@@ -77,34 +82,69 @@ class Blaze:
         return order.hide(unknown, "no blaze").divide(np.where(unknown, 1.0, blaze))
 
 
-def envelope(order: Spectrum, degree: int | None = None) -> Envelope | None:
-    """The upper envelope of an order, hydrogen lines excluded: a Chebyshev series fitted again and again without the
-    pixels well below it (lines of the air) or far above it (rays). None where too little is left of the order."""
-    lit = order.used & np.isfinite(order.flux) & (order.flux > 0)
-    if lit.sum() < 50:
-        return None
-    free = lit & ~hydrogen(order.wavelength)
-    keep = free if free.sum() > LEFT * lit.sum() else lit
-    ends = order.wavelength[lit]
-    band = (float(ends[0]), float(ends[-1]))
-    x = (2 * order.wavelength - band[0] - band[1]) / (band[1] - band[0])
-    flux = order.flux / np.percentile(order.flux[lit], 95)
-    if degree is None:
-        keep, _ = _clipped(x, flux, keep, 4)
-        degree = choose_degree(order.wavelength, flux, used=keep, degrees=DEGREES).degree
-    _, coefficients = _clipped(x, flux, keep, degree)
-    top = float(chebyshev.chebval(np.linspace(-1, 1, 400), coefficients).max())
-    return Envelope(band, coefficients / top) if top > 0 else None
+def envelopes(orders: Sequence[Spectrum], degree: int | None = None) -> list[Envelope]:
+    """The upper envelope of each order with light in it, hydrogen lines excluded: a Chebyshev series, fitted again and
+    again without the pixels well below it (lines of the air) or far above it (rays). A series cannot bridge wide gaps:
+    an order with those, or full of lines, has the shape of one of its four nearest among the others, that which is most
+    like the other three, times a straight line."""
+    lit = [order for order in orders if (_lit(order)).sum() >= FEWEST]
+    fits = [_fit(order, np.ones(len(GRID)), degree) for order in lit]
+    centres = np.array([np.mean(order.band) for order in lit])
+    whole = np.array([complete for _, complete in fits], dtype=bool)
+    if not whole.any():
+        return [envelope for envelope, _ in fits]
+    shapes = np.stack([envelope.values for envelope, complete in fits if complete], 1)  # [401, whole]
+    out = []
+    for order, centre, (envelope, complete) in zip(lit, centres, fits, strict=True):
+        near = shapes[:, np.argsort(np.abs(centres[whole] - centre))[:NEIGHBOURS]]
+        apart = np.abs(near[:, :, None] - near[:, None, :]).sum((0, 1))
+        shape = near[:, int(np.argmin(apart))]
+        out.append(envelope if complete else _fit(order, shape, 1)[0])
+    return out
 
 
 def hydrogen(wavelength: Floats) -> Bools:
     """Which pixels `[N]` (vacuum Å) lie in a line of hydrogen, Balmer to Brackett."""
     near = np.zeros(len(wavelength), dtype=bool)
-    for lower, width in SERIES.items():
-        for upper in range(lower + 1, HIGHEST + 1):
-            centre = 1e8 / (RYDBERG * (1 / lower**2 - 1 / upper**2))
-            near |= np.abs(wavelength / centre - 1) < width
+    for lower in LOWER:
+        upper = np.arange(lower + 1, HIGHEST + 2)
+        centres = 1e8 / (RYDBERG * (1 / lower**2 - 1 / upper**2))
+        for centre, following in pairwise(centres):
+            near |= np.abs(wavelength - centre) < min(WIDE * centre, CROWDED * (centre - following))
     return near
+
+
+def _fit(order: Spectrum, shape: Floats, degree: int | None) -> tuple[Envelope, bool]:
+    """The envelope of an order: `shape` `[401]` times a series; and whether the pixels that made it are everywhere."""
+    lit = _lit(order)
+    free = lit & ~hydrogen(order.wavelength)
+    start = free if free.sum() >= FEWEST else lit
+    ends = order.wavelength[lit]
+    band = float(ends[0]), float(ends[-1])
+    x = _scaled(order.wavelength, band)
+    flux = order.flux / np.percentile(order.flux[lit], 95) / np.interp(x, GRID, shape)
+    if degree is None:
+        keep, _ = _clipped(x, flux, start, 4)
+        degree = choose_degree(order.wavelength, flux, used=keep, degrees=DEGREES).degree
+    keep, coefficients = _clipped(x, flux, start, degree)
+    values = shape * chebyshev.chebval(GRID, coefficients)
+    near = np.abs(flux[keep] - chebyshev.chebval(x[keep], coefficients)) < TIGHT * flux[keep]
+    complete = free.sum() >= FEWEST and near.sum() > ENOUGH * start.sum() and _bridged(x[keep][near])
+    return Envelope(band, values / max(values.max(), 1e-30)), bool(complete)
+
+
+def _bridged(x: Floats) -> bool:
+    """Whether the gaps between pixels at `x` (-1 to 1) are such that a series can be trusted in them."""
+    ends = max(x[0] + 1, 1 - x[-1]) / 2
+    return bool(ends < ENDS and np.diff(x).max() / 2 < INSIDE)
+
+
+def _lit(order: Spectrum) -> Bools:
+    return np.asarray(order.used & np.isfinite(order.flux) & (order.flux > 0))
+
+
+def _scaled(wavelength: Floats, band: tuple[float, float]) -> Floats:
+    return (2 * wavelength - band[0] - band[1]) / (band[1] - band[0])
 
 
 def _clipped(x: Floats, flux: Floats, keep: Bools, degree: int) -> tuple[Bools, Floats]:
