@@ -26,7 +26,7 @@ def info(
     from hml.core.exposures import read_exposures
     from hml.core.understood import describe
 
-    (exposure,) = read_exposures(make_config(config, sets=sets, spectrum=file), BuildContext())
+    (exposure,) = read_exposures(make_config(config, sets=sets, spectrum=[file]), BuildContext())
     facts = describe(exposure)
     if plot is not None:
         from hml.core.figures import observed

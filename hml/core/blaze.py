@@ -29,7 +29,7 @@ TIGHT = 0.03  # of the flux: how far they may scatter about it
 NEIGHBOURS = 4
 ROUNDS = 30
 DIM = 0.05  # of the order's brightest place: below, a blaze is no measure of anything
-FLAT = 0.05  # an order which varies by less has no blaze in it
+FLAT = 0.05  # orders which vary by less have no blaze in them
 DEGREES = tuple(range(2, 9))
 GRID = np.linspace(-1.0, 1.0, 401)
 
@@ -62,7 +62,7 @@ class Blaze:
     def read(cls, config: BlazeConfig, reader: Chosen | None, context: BuildContext) -> Blaze:
         """From the file of a standard; `reader` is that of the star. SpectrumError where no order has light."""
         _, orders = read_orders(config.path, config.reader or reader, context)
-        found = envelopes(orders, config.degree)
+        found = envelopes(orders, config.degree, star=config.hydrogen)
         if not found:
             raise SpectrumError(f"{config.path}: spectrum.blaze: no order of it has enough light to tell a blaze")
         return cls(tuple(found), config.path.name)
@@ -70,9 +70,9 @@ class Blaze:
     @property
     def note(self) -> str:
         """A doubt, if there is one."""
-        if max(e.depth for e in self.envelopes) > FLAT:
+        if np.median([e.depth for e in self.envelopes]) > FLAT:
             return ""
-        return f"the blaze of {self.name} is flat in every order: it seems to have been removed from it already"
+        return f"the blaze of {self.name} is flat: it seems to have been removed from it already"
 
     def remove(self, order: Spectrum) -> Spectrum:
         """The order over its blaze, which `divided` remembers; pixels without one are left out."""
@@ -82,24 +82,25 @@ class Blaze:
         return order.hide(unknown, "no blaze").divide(np.where(unknown, 1.0, blaze))
 
 
-def envelopes(orders: Sequence[Spectrum], degree: int | None = None) -> list[Envelope]:
-    """The upper envelope of each order with light in it, hydrogen lines excluded: a Chebyshev series, fitted again and
-    again without the pixels well below it (lines of the air) or far above it (rays). A series cannot bridge wide gaps:
-    an order with those, or full of lines, has the shape of one of its four nearest among the others, that which is most
-    like the other three, times a straight line."""
-    lit = [order for order in orders if (_lit(order)).sum() >= FEWEST]
-    fits = [_fit(order, np.ones(len(GRID)), degree) for order in lit]
+def envelopes(orders: Sequence[Spectrum], degree: int | None = None, *, star: bool = True) -> list[Envelope]:
+    """The upper envelope of each order with light in it, of a star without its hydrogen lines: a Chebyshev series,
+    fitted again and again without the pixels well below it (lines of the air) or far above it (rays). A series cannot
+    bridge wide gaps: an order with those, or full of lines, has the shape of one of its four nearest among the others,
+    that which is most like the other three, times a straight line."""
+    lit = [order for order in orders if _lit(order).sum() >= FEWEST]
+    flat = np.ones(len(GRID))
+    fits = [_fit(order, flat, degree, star) for order in lit]
     centres = np.array([np.mean(order.band) for order in lit])
     whole = np.array([complete for _, complete in fits], dtype=bool)
     if not whole.any():
-        return [envelope for envelope, _ in fits]
+        return [_fit(order, flat, degree, star=False)[0] for order in lit]
     shapes = np.stack([envelope.values for envelope, complete in fits if complete], 1)  # [401, whole]
     out = []
     for order, centre, (envelope, complete) in zip(lit, centres, fits, strict=True):
         near = shapes[:, np.argsort(np.abs(centres[whole] - centre))[:NEIGHBOURS]]
         apart = np.abs(near[:, :, None] - near[:, None, :]).sum((0, 1))
         shape = near[:, int(np.argmin(apart))]
-        out.append(envelope if complete else _fit(order, shape, 1)[0])
+        out.append(envelope if complete else _fit(order, shape, 1, star)[0])
     return out
 
 
@@ -114,10 +115,10 @@ def hydrogen(wavelength: Floats) -> Bools:
     return near
 
 
-def _fit(order: Spectrum, shape: Floats, degree: int | None) -> tuple[Envelope, bool]:
+def _fit(order: Spectrum, shape: Floats, degree: int | None, star: bool) -> tuple[Envelope, bool]:
     """The envelope of an order: `shape` `[401]` times a series; and whether the pixels that made it are everywhere."""
     lit = _lit(order)
-    free = lit & ~hydrogen(order.wavelength)
+    free = lit & ~hydrogen(order.wavelength) if star else lit
     start = free if free.sum() >= FEWEST else lit
     ends = order.wavelength[lit]
     band = float(ends[0]), float(ends[-1])

@@ -258,6 +258,7 @@ class BlazeConfig(ComponentConfig):
 
     path: UserPath = Field(description="file of the standard")
     reader: ReaderSlot | None = Field(None, description="null: as for the star")
+    hydrogen: bool = Field(True, description="lines of hydrogen are left out of it, as of an A0V star; false: a lamp")
     degree: int | None = Field(
         None, ge=0, le=15, description="of each order's Chebyshev envelope; null: chosen by cross-validation"
     )
@@ -286,7 +287,7 @@ class BarycentricConfig(ComponentConfig):
 class SpectrumConfig(ComponentConfig):
     """The observed spectrum. Without a path a truth is drawn from the grid, see `truth`."""
 
-    path: UserPath | tuple[UserPath, ...] | None = Field(
+    path: UserPath | Annotated[tuple[UserPath, ...], Field(min_length=1)] | None = Field(
         None, description="file to measure, or a list of exposures of one star, measured together"
     )
     reader: ReaderSlot | None = Field(None, description="null: the first reader that knows the file")

@@ -81,8 +81,8 @@ def _factor(order: Spectrum, mask: Mask, velocity: float | None) -> float:
     if here == "barycentric" and there == "rest":
         return to_rest
     if velocity is None:
-        raise SpectrumError(f"{who}, the spectrum {here}, and its barycentric velocity is not known; give it with "
-                            "spectrum.barycentric")  # fmt: skip
+        raise SpectrumError(f"{who}, the spectrum {here}, and its velocity to the barycentre is not known; "
+                            "give it with spectrum.barycentric")  # fmt: skip
     to_centre = 1.0 + velocity / LIGHT
     return {"observed": 1.0 / to_centre, "barycentric": to_centre, "rest": to_centre * to_rest}[there]
 
@@ -95,7 +95,7 @@ def _table(path: Path) -> tuple[Floats, Floats]:
         lines = path.read_text(encoding="utf-8").replace(",", " ").splitlines()
         if lines and lines[0].strip() and not lines[0].lstrip(" #+-.")[:1].isdigit():
             lines = lines[1:]
-        rows = np.loadtxt(lines, comments="#", ndmin=2)
+        rows = np.loadtxt(lines, comments="#", ndmin=2) if lines else np.empty((0, 2))
     except OSError as error:
         raise SpectrumError(f"{path}: cannot be read ({error.strerror})") from None
     except ValueError as error:
