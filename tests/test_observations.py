@@ -22,9 +22,12 @@ from hml.core.degree import choose_degree
 from hml.core.exposures import read_exposures
 from hml.core.figures import observed
 from hml.core.observe import read_target
+from hml.core.rezero import air_velocity, moved
 from hml.core.understood import describe
 
 HET = (-104.0147, 30.6814, 2025.0)
+BARNARD = "GJ_699/Slope-20181003T014556_R01.optimal.fits"
+LUYTEN = "GJ_273/Slope-20180302T021512_R01.optimal.fits"
 WATER = {"drop": [[8503.0, 8506.0]]}
 
 
@@ -147,8 +150,8 @@ def test_other_frames_are_not_shifted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "place", "expected"),
     [
-        ("GJ_699/Slope-20181003T014556_R01.optimal.fits", None, by_hand(269.4479, 4.7472, 2458394.575374, HET)),
-        ("GJ_273/Slope-20180302T021512_R01.optimal.fits", (111.85208, 5.22579),
+        (BARNARD, None, by_hand(269.4479, 4.7472, 2458394.575374, HET)),
+        (LUYTEN, (111.85208, 5.22579),
          by_hand(111.85208, 5.22579, 2458179.595925, HET)),
         ("A0V/Goldilocks_20210801T083618_v1.0_0036.spectra.fits", None, 3.907221874319448),  # BRVCORR of its header
     ],
@@ -410,7 +413,7 @@ def test_the_blaze_of_an_a0v_star_flattens_another_star(real_data: Path) -> None
     """Where neither has strong lines of the air, the continuum is a few per cent from straight after the division."""
     hpf = real_data / "observed/hpf"
     blaze = {"path": str(hpf / "A0V/Goldilocks_20210801T083618_v1.0_0036.spectra.fits")}
-    path = hpf / "GJ_699/Slope-20181003T014556_R01.optimal.fits"
+    path = hpf / BARNARD
     before, after = exposure(path).orders, exposure(path, blaze=blaze).orders
     for i in (15, 16, 17, 26):
         spreads = [spread(orders[i]) for orders in (before, after)]
@@ -535,7 +538,7 @@ def test_real_files_are_understood(real_data: Path) -> None:
         "tellurics": {"file": str(folder / "telfit_HPFtemplate_temp286_hum050.csv"), "below": 0.95},
         "sky": {"file": str(folder / "HPF_SkyEmmissionLineWavlMask_broadened_11111_Compressed.txt")},
     }
-    facts = describe(exposure(real_data / "observed/hpf/GJ_699/Slope-20181003T014556_R01.optimal.fits", masks=masks))
+    facts = describe(exposure(real_data / "observed/hpf" / BARNARD, masks=masks))
     assert facts["orders"] == 28
     assert facts["pixels"] == 28 * 2048
     assert facts["object"] == "GJ_699"
@@ -543,3 +546,121 @@ def test_real_files_are_understood(real_data: Path) -> None:
     assert 0.2 < facts["masked"]["tellurics"] / facts["pixels"] < 0.5
     assert 0.03 < facts["masked"]["sky"] / facts["pixels"] < 0.1
     assert START[0] > facts["wavelength"][0]
+
+
+# --- the zero point ------------------------------------------------------------------------------------------------
+
+
+def air(wavelength: np.ndarray) -> np.ndarray:
+    """Transmission of an atmosphere of 300 lines."""
+    lines = np.random.default_rng(8).uniform(8480, 9420, 300)
+    return np.exp(-np.exp(-0.5 * ((wavelength[..., None] - lines) / 0.15) ** 2).sum(-1))
+
+
+@given(velocity=st.floats(-8, 8), slope=st.floats(-2, 2), seed=st.integers(0, 9))
+@settings(max_examples=12)
+def test_lines_of_the_air_give_the_zero_point(
+    tmp_path_factory: pytest.TempPathFactory, velocity: float, slope: float, seed: int
+) -> None:
+    folder, rng = tmp_path_factory.mktemp("air"), np.random.default_rng(seed)
+    fine = np.arange(8470.0, 9430.0, 0.03)
+    np.savetxt(folder / "air.csv", np.c_[fine, air(fine)], delimiter=",", header="wavelength,transmission", comments="")
+    orders = []
+    for start in 8500 + 115.0 * np.arange(8):
+        true = start + 0.06 * np.arange(1800)
+        flux = air(true) ** 1.3 * (2 - 0.3 * np.linspace(-1, 1, 1800) ** 2) * (1 + 0.01 * rng.standard_normal(1800))
+        orders.append(Spectrum(true * (1 + (velocity + slope * (true - 8950) / 1000) / LIGHT), flux))
+    zero = air_velocity(orders, folder / "air.csv", 10.0)
+    assert zero.orders == 8
+    assert zero.at(np.array(8950.0)) == pytest.approx(velocity, abs=0.05)
+    assert zero.slope == pytest.approx(slope, abs=0.15)
+    back = moved(orders[3], zero)
+    np.testing.assert_allclose(back.wavelength, 8845 + 0.06 * np.arange(1800), atol=0.003)
+    with pytest.raises(SpectrumError, match=r"air\.csv has within 1 km/s"):
+        air_velocity([Spectrum(o.wavelength * (1 + 20 / LIGHT), o.flux) for o in orders], folder / "air.csv", 1.0)
+
+
+def test_the_zero_point_is_set_before_anything_else(file: Path, tmp_path: Path) -> None:
+    fine = np.arange(8490.0, 8800.0, 0.03)
+    np.savetxt(tmp_path / "clear.txt", np.c_[fine, np.ones_like(fine)])
+    with pytest.raises(SpectrumError, match=r"spectrum\.rezero: none of its orders shows lines of the air"):
+        exposure(file, rezero={"file": str(tmp_path / "clear.txt")})
+    with pytest.raises(SpectrumError, match=r"spectrum\.rezero: lines of the air do not stand still in the rest frame"):
+        exposure(write_rest(tmp_path), rezero={"file": str(tmp_path / "clear.txt")})
+
+
+def write_rest(folder: Path) -> Path:
+    (folder / "rest.ecsv").write_text(
+        "# %ECSV 1.0\n# ---\n# datatype:\n# - {name: wavelength, datatype: float64}\n"
+        "# - {name: flux, datatype: float64}\n# meta: {frame: rest}\nwavelength flux\n8500 1\n8501 1\n"
+    )
+    return folder / "rest.ecsv"
+
+
+def test_one_time_cannot_be_that_of_several_exposures() -> None:
+    for field in ({"velocity": 1.0}, {"time": "2018-10-03"}):
+        with pytest.raises(ConfigError, match=r"those of one exposure, and path names several"):
+            parse_config({"spectrum": {"path": ["a", "b"], "barycentric": field}})
+
+
+def of_real_star(real_data: Path, name: str, **spectrum):
+    hpf = real_data / "observed/hpf"
+    template = {"file": str(hpf / "calibration/telfit_HPFtemplate_temp286_hum050.csv")}
+    return exposure(hpf / name, rezero=template, **spectrum)
+
+
+@pytest.mark.real
+def test_the_zero_point_of_real_files(real_data: Path) -> None:
+    """Wavelengths from a laser comb are right to a tenth of a km/s; those that were borrowed for GJ 273 are not."""
+    for name in (BARNARD, "A0V/Goldilocks_20210801T083618_v1.0_0036.spectra.fits"):
+        zero = of_real_star(real_data, name).zero
+        assert abs(zero.velocity) < 0.1
+        assert abs(zero.slope) < 0.1
+    borrowed = of_real_star(real_data, LUYTEN, **borrowing(real_data)).zero
+    assert borrowed.velocity == pytest.approx(-2.2, abs=0.3)
+    assert borrowed.slope == pytest.approx(-0.45, abs=0.2)
+
+
+def borrowing(real_data: Path) -> dict:
+    """What the file of GJ 273 lacks."""
+    lamp = real_data / "observed/hpf/calibration/LFC_wavecal_scifiber_v2.fits"
+    return {"reader": {"name": "hpf", "wavelengths": str(lamp)}, "barycentric": {"ra": 111.85208, "dec": 5.22579}}
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(("name", "literature"), [(BARNARD, -110.5), (LUYTEN, 18.2)])
+def test_velocities_of_real_stars_are_those_of_the_literature(real_data: Path, name: str, literature: float) -> None:
+    """Zero point, barycentre and their signs, all at once: models of PHOENIX are slid over orders with few lines of the
+    air until they correlate best."""
+    fields = borrowing(real_data) if name == LUYTEN else {}
+    orders = of_real_star(real_data, name, **fields).orders[4:7]
+    models = sorted((real_data / "phoenix/hpf_blue").glob("*.npz"))
+    found = [velocity for order in orders if (velocity := slid(order, models, literature)) is not None]
+    assert len(found) == 3
+    assert np.median(found) == pytest.approx(literature, abs=1.0)
+
+
+def slid(order: Spectrum, models: list[Path], near: float) -> float | None:
+    """km/s at which a model of 3200 K, log g 4, solar correlates best with an order; None where no model covers it."""
+    for path in models:
+        with np.load(path) as model:
+            wave, flux = model["wave_vac_A"], model["flux_mean1"][2, 1, 1]
+        inside = order.used & (order.wavelength > wave[0] * 1.001) & (order.wavelength < wave[-1] * 0.999)
+        if inside.sum() < 1000:
+            continue
+        data = flattened(order.wavelength[inside], order.flux[inside])
+        velocities = near + np.arange(-40, 40.1, 0.25)
+        values = [
+            np.corrcoef(data, flattened(order.wavelength[inside], np.interp(order.wavelength[inside] / (1 + v / LIGHT),
+                                                                            wave, flux)))[0, 1] for v in velocities
+        ]  # fmt: skip
+        best = int(np.argmax(values))
+        assert 0 < best < len(values) - 1
+        before, here, after = values[best - 1 : best + 2]
+        return float(velocities[best] + 0.25 * 0.5 * (before - after) / (before - 2 * here + after))
+    return None
+
+
+def flattened(wavelength: np.ndarray, flux: np.ndarray) -> np.ndarray:
+    x = (wavelength - wavelength.mean()) / np.ptp(wavelength)
+    return flux / np.polynomial.chebyshev.chebval(x, np.polynomial.chebyshev.chebfit(x, flux, 6)) - 1

@@ -64,6 +64,7 @@ def _summary(facts: dict[str, Any]) -> dict[str, str]:
         "wavelength": f"{low:.2f} to {high:.2f} Å (vacuum), measured in {facts['medium']}",
         "frame": facts["frame"],
         "barycentric correction": shift + (f" (header: {stated:+.3f})" if stated is not None else ""),
+        **_zero(facts["zero_point"]),
         "flux unit": facts["unit"] or "none",
         "noise": {None: "no errors", "errors": "errors", "variances": "variances, of which roots are taken"}[
             facts["uncertainty"]
@@ -72,6 +73,14 @@ def _summary(facts: dict[str, Any]) -> dict[str, str]:
         **({"sky fibre": f"subtracted {facts['sky_subtracted']:g} times"} if facts["sky_subtracted"] else {}),
         "masked": ", ".join(f"{cause} {count:,}" for cause, count in facts["masked"].items()) or "nothing",
     }
+
+
+def _zero(zero: dict[str, Any] | None) -> dict[str, str]:
+    if zero is None:
+        return {}
+    text = (f"{zero['velocity']:+.3f} ± {zero['error']:.3f} km/s at {zero['centre']:.0f} Å, {zero['slope']:+.3f} km/s "
+            f"over 1000 Å, removed: lines of the air in {zero['orders']} orders")  # fmt: skip
+    return {"zero point": text}
 
 
 def _row(order: dict[str, Any]) -> list[str]:

@@ -264,6 +264,13 @@ class BlazeConfig(ComponentConfig):
     )
 
 
+class RezeroConfig(ComponentConfig):
+    """Wavelengths set right by lines of the air."""
+
+    file: UserPath = Field(description="template of the atmosphere: wavelength (vacuum Å) and transmission")
+    limit: float = Field(10.0, ge=1, le=1000, description="how far the zero point may be off, km/s")
+
+
 class BarycentricConfig(ComponentConfig):
     """The correction, and what a file may lack for it."""
 
@@ -306,9 +313,18 @@ class SpectrumConfig(ComponentConfig):
     blaze: BlazeConfig | None = Field(
         None, description="{path: standard.fits}: the smooth upper envelope of its orders is divided out; null: nothing"
     )
+    rezero: RezeroConfig | None = Field(
+        None, description="{file: transmission.csv}: zero point of wavelengths from lines of the air; null: as it is"
+    )
     barycentric: BarycentricConfig = Field(
         BarycentricConfig(), description="from the observatory's frame to the barycentre of the solar system"
     )
+
+    @model_validator(mode="after")
+    def _each_its_time(self) -> SpectrumConfig:
+        if len(self.paths) > 1 and (self.barycentric.time or self.barycentric.velocity) is not None:
+            raise ValueError("barycentric.time and velocity are those of one exposure, and path names several")
+        return self
 
     @property
     def paths(self) -> tuple[Path, ...]:

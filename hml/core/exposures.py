@@ -17,6 +17,7 @@ from hml.core.errors import SpectrumError
 from hml.core.interfaces import Preprocessor
 from hml.core.masks import Mask, masked, read_masks
 from hml.core.reading import read_orders
+from hml.core.rezero import Zero, air_velocity, moved
 from hml.core.spectrum import Bools, Spectrum
 
 LARGEST = 1e100  # flux beyond this is no measurement in any unit
@@ -34,6 +35,7 @@ class Exposure:
     velocity: float | None  # km/s that took its wavelengths to the barycentre; None where they are as in the file
     notes: tuple[str, ...] = ()
     dropped: tuple[Spectrum, ...] = ()  # orders of which nothing is left
+    zero: Zero | None = None  # of its wavelengths, where it was asked for and removed
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ def _exposure(path: Path, tools: _Tools) -> Exposure:
     config, blaze = tools.config, tools.blaze
     reader, orders = read_orders(path, config.reader, tools.context)
     velocity, note = correction(orders[0], config.barycentric, path)
+    orders, zero = _rezeroed(orders, config)
     orders = _cut(orders, config, velocity, path)
     stages: list[Callable[[Spectrum], Spectrum]] = [
         lambda order: order,
@@ -81,7 +84,17 @@ def _exposure(path: Path, tools: _Tools) -> Exposure:
         orders = [step(order, None) for order in orders]
     total = len(orders) + len(gone)
     notes = [note, blaze.note if blaze else "", f"{path.name}: {_told(gone, total)}" if gone else ""]
-    return Exposure(path, reader, orders, shift, tuple(filter(None, notes)), tuple(dropped))
+    return Exposure(path, reader, orders, shift, tuple(filter(None, notes)), tuple(dropped), zero)
+
+
+def _rezeroed(orders: list[Spectrum], config: SpectrumConfig) -> tuple[list[Spectrum], Zero | None]:
+    if config.rezero is None:
+        return orders, None
+    if orders[0].frame.rest != "observed":
+        raise SpectrumError(f"{orders[0].name}: spectrum.rezero: lines of the air do not stand still in the "
+                            f"{orders[0].frame.rest} frame")  # fmt: skip
+    zero = air_velocity(orders, config.rezero.file, config.rezero.limit)
+    return [moved(order, zero) for order in orders], zero
 
 
 def masked_pixels(orders: Iterable[Spectrum]) -> dict[str, int]:

@@ -30,7 +30,7 @@ class Mask(NamedTuple):
         """SpectrumError naming file and line where it cannot be used."""
         if config.file is None:
             return cls(name, config, np.empty(0), np.empty(0))
-        wavelength, value = _table(config.file)
+        wavelength, value = read_table(config.file)
         if config.above is None and config.below is None and not np.isin(value, (0, 1)).all():
             raise SpectrumError(
                 f"spectrum.masks.{name}: {config.file.name} has values from {value.min():g} to {value.max():g}, not 0 "
@@ -87,11 +87,12 @@ def _factor(order: Spectrum, mask: Mask, velocity: float | None) -> float:
     return {"observed": 1.0 / to_centre, "barycentric": to_centre, "rest": to_centre * to_rest}[there]
 
 
-def _table(path: Path) -> tuple[Floats, Floats]:
-    """Two columns of numbers, with or without a heading, separated by commas or blanks."""
+def read_table(path: Path) -> tuple[Floats, Floats]:
+    """Wavelength and value `[T]`: two columns of numbers, with or without a heading, separated by commas or blanks.
+    SpectrumError naming the file where that is not what it holds."""
     try:
         if path.stat().st_size > LARGEST_FILE:
-            raise SpectrumError(f"{path}: is larger than {LARGEST_FILE / 1e6:.0f} MB, hardly a mask")
+            raise SpectrumError(f"{path}: is larger than {LARGEST_FILE / 1e6:.0f} MB, hardly such a table")
         lines = path.read_text(encoding="utf-8").replace(",", " ").splitlines()
         if lines and lines[0].strip() and not lines[0].lstrip(" #+-.")[:1].isdigit():
             lines = lines[1:]
@@ -102,7 +103,7 @@ def _table(path: Path) -> tuple[Floats, Floats]:
         reason = " ".join(str(error).split())[:100]
         raise SpectrumError(f"{path}: is no table of wavelength and value ({reason})") from None
     if rows.shape[0] < 2 or rows.shape[1] < 2:
-        raise SpectrumError(f"{path}: a mask needs two columns, wavelength (vacuum Å) and value, and two rows at least")
+        raise SpectrumError(f"{path}: needs two columns, wavelength (vacuum Å) and value, and two rows at least")
     wavelength, value = rows[:, 0], rows[:, 1]
     if not (np.isfinite(rows[:, :2]).all() and (np.diff(wavelength) > 0).all()):
         raise SpectrumError(f"{path}: wavelengths and values must be finite and wavelengths rise from row to row")

@@ -28,6 +28,7 @@ def describe(exposure: Exposure) -> dict[str, Any]:
         "frame": first.frame.rest,
         "barycentric_velocity": exposure.velocity,
         "stated_velocity": first.pointing.velocity if first.pointing else None,
+        "zero_point": None if exposure.zero is None else exposure.zero._asdict(),
         "unit": first.unit or None,
         "uncertainty": None if first.error is None else first.meta.get("uncertainty", "errors"),
         "sky_subtracted": first.meta.get("sky"),
