@@ -9,6 +9,8 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 from echelle import EXPOSURE, HEADER, ORDERS, PIXELS, WAVE, star, write_hpf
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hml import BuildContext, Reader, SpectrumError, installed
 from hml.core.reading import find_reader
@@ -321,3 +323,33 @@ def test_gaia_rvs_of_kepler_93(real_data: Path) -> None:
     triplet = order.wavelength[order.used & (order.wavelength > 8540) & (order.wavelength < 8548)]
     flux = order.flux[order.used & (order.wavelength > 8540) & (order.wavelength < 8548)]
     assert triplet[np.argmin(flux)] == pytest.approx(8544.44, abs=0.15)  # Ca II, vacuum: the star is at rest
+
+
+# --- files that lie ------------------------------------------------------------------------------------------------
+
+
+@given(place=st.integers(0, 40_000), junk=st.binary(min_size=1, max_size=200), cut=st.booleans())
+@settings(max_examples=40)
+def test_a_spoiled_file_is_read_or_refused_in_one_line(
+    tmp_path_factory: pytest.TempPathFactory, place: int, junk: bytes, cut: bool
+) -> None:
+    path = write_hpf(tmp_path_factory.mktemp("spoiled") / "star.fits")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:place] + junk + (b"" if cut else whole[place + len(junk) :]))
+    for name in ("hpf", "fits_images", "fits_table", "gaia_rvs"):
+        assert make(name).sniff(path) in (True, False)
+        try:
+            make(name).read(path)
+        except SpectrumError as error:
+            assert "\n" not in str(error)
+            assert "star.fits" in str(error)
+
+
+def test_an_image_that_claims_to_be_huge_is_not_taken_into_memory(tmp_path: Path) -> None:
+    path = write_hpf(tmp_path / "star.fits")
+    header = fits.Header({"XTENSION": "IMAGE", "BITPIX": -32, "NAXIS": 2, "NAXIS1": 10**6, "NAXIS2": 10**6,
+                          "PCOUNT": 0, "GCOUNT": 1, "EXTNAME": "Sci Flux"})  # fmt: skip
+    whole = path.read_bytes()
+    path.write_bytes(whole[:2880] + header.tostring().encode() + whole[2880:])
+    with pytest.raises(SpectrumError, match=r"star\.fits: "):
+        make("hpf").read(path)

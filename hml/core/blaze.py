@@ -31,7 +31,10 @@ ROUNDS = 30
 DIM = 0.05  # of the order's brightest place: below, a blaze is no measure of anything
 FLAT = 0.05  # orders which vary by less have no blaze in them
 DEGREES = tuple(range(2, 9))
+BEYOND = 0.04  # of half an order, that a series reaches beyond its last pixels
 GRID = np.linspace(-1.0, 1.0, 401)
+
+_Ends = tuple[float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +42,7 @@ class Envelope:
     """The blaze of one order, over its largest value."""
 
     band: tuple[float, float]  # vacuum Å, where it is known
-    values: Floats  # [401] at even steps over the band
+    values: Floats  # [401] at even steps over the band; NaN where it is not known
 
     def __call__(self, wavelength: Floats) -> Floats:
         """The blaze `[N]`; NaN outside of the band."""
@@ -48,7 +51,12 @@ class Envelope:
     @property
     def depth(self) -> float:
         """How much of its largest value the blaze loses somewhere."""
-        return 1.0 - float(self.values.min())
+        return 1.0 - float(np.nanmin(self.values))
+
+    def between(self, low: float, high: float) -> Envelope:
+        """The same, unknown outside of these places (-1 to 1 over the band) and a little beyond."""
+        outside = (low - BEYOND > GRID) | (high + BEYOND < GRID)
+        return Envelope(self.band, np.where(outside, np.nan, self.values))
 
 
 @dataclass(frozen=True)
@@ -91,16 +99,16 @@ def envelopes(orders: Sequence[Spectrum], degree: int | None = None, *, star: bo
     flat = np.ones(len(GRID))
     fits = [_fit(order, flat, degree, star) for order in lit]
     centres = np.array([np.mean(order.band) for order in lit])
-    whole = np.array([complete for _, complete in fits], dtype=bool)
+    whole = np.array([ends is not None for _, ends in fits], dtype=bool)
     if not whole.any():
         return [_fit(order, flat, degree, star=False)[0] for order in lit]
-    shapes = np.stack([envelope.values for envelope, complete in fits if complete], 1)  # [401, whole]
+    shapes = np.stack([envelope.values for envelope, ends in fits if ends], 1)  # [401, whole]
     out = []
-    for order, centre, (envelope, complete) in zip(lit, centres, fits, strict=True):
+    for order, centre, (envelope, ends) in zip(lit, centres, fits, strict=True):
         near = shapes[:, np.argsort(np.abs(centres[whole] - centre))[:NEIGHBOURS]]
         apart = np.abs(near[:, :, None] - near[:, None, :]).sum((0, 1))
         shape = near[:, int(np.argmin(apart))]
-        out.append(envelope if complete else _fit(order, shape, 1, star)[0])
+        out.append(envelope.between(*ends) if ends else _fit(order, shape, 1, star)[0])
     return out
 
 
@@ -115,13 +123,13 @@ def hydrogen(wavelength: Floats) -> Bools:
     return near
 
 
-def _fit(order: Spectrum, shape: Floats, degree: int | None, star: bool) -> tuple[Envelope, bool]:
-    """The envelope of an order: `shape` `[401]` times a series; and whether the pixels that made it are everywhere."""
+def _fit(order: Spectrum, shape: Floats, degree: int | None, star: bool) -> tuple[Envelope, _Ends | None]:
+    """The envelope of an order: `shape` `[401]` times a series; and where its first and last pixels are (-1 to 1), None
+    if there are too few, or not everywhere."""
     lit = _lit(order)
     free = lit & ~hydrogen(order.wavelength) if star else lit
     start = free if free.sum() >= FEWEST else lit
-    ends = order.wavelength[lit]
-    band = float(ends[0]), float(ends[-1])
+    band = float(order.wavelength[lit][0]), float(order.wavelength[lit][-1])
     x = _scaled(order.wavelength, band)
     flux = order.flux / np.percentile(order.flux[lit], 95) / np.interp(x, GRID, shape)
     if degree is None:
@@ -131,7 +139,8 @@ def _fit(order: Spectrum, shape: Floats, degree: int | None, star: bool) -> tupl
     values = shape * chebyshev.chebval(GRID, coefficients)
     near = np.abs(flux[keep] - chebyshev.chebval(x[keep], coefficients)) < TIGHT * flux[keep]
     complete = free.sum() >= FEWEST and near.sum() > ENOUGH * start.sum() and _bridged(x[keep][near])
-    return Envelope(band, values / max(values.max(), 1e-30)), bool(complete)
+    ends = (float(x[keep][near][0]), float(x[keep][near][-1])) if complete else None
+    return Envelope(band, values / max(values.max(), 1e-30)), ends
 
 
 def _bridged(x: Floats) -> bool:

@@ -18,7 +18,7 @@ def describe(exposure: Exposure) -> dict[str, Any]:
     return {
         "file": str(exposure.path),
         "reader": exposure.reader,
-        "object": str(first.meta.get("OBJECT", "")).strip() or None,
+        "object": "".join(sign for sign in str(first.meta.get("OBJECT", "")) if sign.isprintable()).strip() or None,
         "orders": len(orders),
         "orders_used": len(exposure.orders),
         "pixels": sum(map(len, orders)),

@@ -18,6 +18,9 @@ from hml import Reader, Spectrum, SpectrumError
 from hml.plugins.readers import FitsTableConfig
 from hml.plugins.readers.columns import Columns, looks_right
 
+BROKEN = (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, fits.VerifyError, AstropyWarning)
+"""What astropy raises where a file is damaged."""
+
 
 class FitsTableReader(Reader):
     """The first table of a FITS file with a wavelength and a flux, and as further orders those of the same columns."""
@@ -83,7 +86,7 @@ def opened(path: Path) -> Iterator[fits.HDUList]:
             warnings.filterwarnings("error", message="(?s).*(truncated|corrupted)", category=AstropyWarning)
             with fits.open(path, memmap=False) as hdus:
                 yield hdus
-    except (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AstropyWarning) as error:
+    except BROKEN as error:
         reason = " ".join(str(error).split())
         raise SpectrumError(f"{path}: cannot be read as FITS ({reason}); it may be truncated, get it again") from None
 
