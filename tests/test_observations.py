@@ -285,6 +285,17 @@ def test_a_mask_that_hides_everything(file: Path) -> None:
         exposure(file, masks={"all": {"drop": [[1000.0, 20000.0]]}})
 
 
+def test_orders_with_too_little_left_are_dropped(file: Path) -> None:
+    masks = {"most": {"drop": [[8500.0, 8518.0]]}}
+    assert len(exposure(file, masks=masks, least=0.2).orders) == 3
+    found = exposure(file, masks=masks, least=0.4)
+    assert [order.meta["order"] for order in found.orders] == [1, 2]
+    (note,) = found.notes
+    assert "1 of 3 orders (8500.0 Å): less than 40% of the pixels left (no signal 8, most 297); left out" in note
+    with pytest.raises(SpectrumError, match=r"3 of 3 orders .* less than 99% of the pixels left"):
+        exposure(file, least=0.99)
+
+
 def test_bad_pixels_inside_a_masked_stretch_are_no_reason_to_stop(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     flux = ["nan" if 20 < i < 30 else "1" for i in range(60)]

@@ -310,6 +310,9 @@ class SpectrumConfig(ComponentConfig):
         description="pixels left out, by names of your own: {sky: {file: lines.txt}, water: {drop: [[9300, 9700]]}}; "
         "see [masks](observations.md#masks)",
     )
+    least: float = Field(
+        0.0, ge=0, lt=1, description="orders with less than this part of their pixels left are dropped, with a note"
+    )
     blaze: BlazeConfig | None = Field(
         None, description="{path: standard.fits}: the smooth upper envelope of its orders is divided out; null: nothing"
     )

@@ -21,6 +21,7 @@ from hml.core.rezero import Zero, air_velocity, moved
 from hml.core.spectrum import Bools, Spectrum
 
 LARGEST = 1e100  # flux beyond this is no measurement in any unit
+LEFT = "left"  # how reasons end that masks have brought about
 HIDDEN = "no pixel left"
 SHOWN = 3  # orders that a note names
 
@@ -72,7 +73,7 @@ def _exposure(path: Path, tools: _Tools) -> Exposure:
     ]
     gone: list[_Gone] = []
     for stage in stages:
-        orders, dead = _alive([stage(order) for order in orders])
+        orders, dead = _alive([stage(order) for order in orders], config.least)
         gone += dead
         if not orders:
             raise SpectrumError(f"{path}: {_told(gone, len(gone))}")
@@ -120,9 +121,9 @@ def _cut(orders: list[Spectrum], config: SpectrumConfig, velocity: float | None,
 _Gone = tuple[Spectrum, str]  # an order of which nothing is left, and why
 
 
-def _alive(orders: list[Spectrum]) -> tuple[list[Spectrum], list[_Gone]]:
+def _alive(orders: list[Spectrum], least: float) -> tuple[list[Spectrum], list[_Gone]]:
     """The orders with something in them, and the others."""
-    judged = [(order, _dead(order)) for order in orders]
+    judged = [(order, _dead(order, least)) for order in orders]
     return [order for order, reason in judged if not reason], [(order, reason) for order, reason in judged if reason]
 
 
@@ -131,7 +132,7 @@ def _told(gone: list[_Gone], total: int) -> str:
     texts = []
     for reason in dict.fromkeys(reason for _, reason in gone):
         orders = [order for order, why in gone if why == reason]
-        causes = masked_pixels(orders) if reason == HIDDEN else {}
+        causes = masked_pixels(orders) if reason.endswith(LEFT) else {}
         counts = ", ".join(f"{cause} {count:,}" for cause, count in causes.items())
         places = ", ".join(f"{order.band[0]:.1f}" for order in orders[:SHOWN]) + (", …" if len(orders) > SHOWN else "")
         which = f"{len(orders)} of {total} orders ({places} Å)" if total > 1 else f"the order at {places} Å"
@@ -139,11 +140,13 @@ def _told(gone: list[_Gone], total: int) -> str:
     return "; ".join(texts) + ("" if len(gone) == total else "; left out")
 
 
-def _dead(order: Spectrum) -> str:
-    """Why nothing can be done with an order."""
+def _dead(order: Spectrum, least: float) -> str:
+    """Why nothing can be done with an order, or should be."""
     used = order.used
     if not used.any():
         return HIDDEN
+    if used.mean() < least:
+        return f"less than {least:.0%} of the pixels left"
     flux = order.flux[used]
     if not (np.abs(flux) < LARGEST).any():
         return "no finite flux"
