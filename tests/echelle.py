@@ -1,4 +1,4 @@
-"""Small files like those of HPF's two pipelines, with known photons in them."""
+"""Small files like those of HPF's two pipelines, with known photons in them, and what is made of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
+from hml import BuildContext, parse_config
+from hml.core.exposures import Exposure, read_exposures
+
+BARNARD = "GJ_699/Slope-20181003T014556_R01.optimal.fits"
+LUYTEN = "GJ_273/Slope-20180302T021512_R01.optimal.fits"
+A0V = "A0V/Goldilocks_20210801T083618_v1.0_0036.spectra.fits"
 ORDERS, PIXELS, EXPOSURE = 3, 400, 300.0
 START = 8500.0 + 120.0 * np.arange(ORDERS)
 WAVE = START[:, None] + 0.06 * np.arange(PIXELS)
@@ -48,3 +54,25 @@ def write_hpf(path: Path, kind: str = "team", *, sky: float = 0.0, seed: int = 1
     images = [fits.ImageHDU(plane.astype(kinds[name]), name=name) for name, plane in planes.items()]
     fits.HDUList([primary, *images]).writeto(path, overwrite=True)
     return path
+
+
+def spoiled(path: Path, row, **values: float) -> Path:
+    """A file with planes of the science fibre set to a value in one order, or in all."""
+
+    def spoil(planes: dict) -> None:
+        for name, value in values.items():
+            planes[f"Sci {name}"][row] = value
+
+    return write_hpf(path, change=spoil)
+
+
+def exposure(path: Path, **spectrum) -> Exposure:
+    """What is made of a file, with these fields of `spectrum`."""
+    (only,) = read_exposures(parse_config({"spectrum": {"path": path, **spectrum}}), BuildContext())
+    return only
+
+
+def borrowing(real_data: Path) -> dict:
+    """What the file of GJ 273 lacks."""
+    lamp = real_data / "observed/hpf/calibration/LFC_wavecal_scifiber_v2.fits"
+    return {"reader": {"name": "hpf", "wavelengths": str(lamp)}, "barycentric": {"ra": 111.85208, "dec": 5.22579}}

@@ -21,6 +21,7 @@ STEP = 0.5  # km/s
 DEGREE = 5  # of the continuum of an order
 POWERS = (0.5, 1.0, 2.0)  # of the template's transmission: how much air and water there was
 DEEP = 0.08  # scatter of the transmission in an order that is worth asking
+EXPLAINED = 0.5  # of the squares that a continuum leaves alone, at most, is left when the lines are where they belong
 FEWEST = 200  # pixels of it
 SLOPED = 6  # orders from which a slope is believed
 
@@ -64,7 +65,7 @@ def moved(order: Spectrum, zero: Zero) -> Spectrum:
 
 
 def _one(order: Spectrum, template: tuple[Floats, Floats], limit: float) -> float | None:
-    """The velocity of one order, None where it has too few lines or the best is at the limit."""
+    """The velocity of one order, None where it has too few lines, the best is at the limit, or explains little."""
     used = order.used & np.isfinite(order.flux)
     used &= (order.wavelength > template[0][0] * 1.0001) & (order.wavelength < template[0][-1] * 0.9999)
     if used.sum() < FEWEST:
@@ -76,7 +77,8 @@ def _one(order: Spectrum, template: tuple[Floats, Floats], limit: float) -> floa
     basis: Floats = np.asarray(chebyshev.chebvander(np.linspace(-1, 1, len(flux)), DEGREE), dtype=np.float64)
     misfit = np.min([[_misfit(wavelength, flux, template, basis, v, power) for v in velocities] for power in POWERS], 0)
     best = int(np.argmin(misfit))
-    if best in (0, len(velocities) - 1):
+    without = _misfit(wavelength, flux, template, basis, 0.0, 0.0)
+    if best in (0, len(velocities) - 1) or misfit[best] > EXPLAINED * without:
         return None
     before, here, after = misfit[best - 1 : best + 2]
     return float(velocities[best] + STEP * 0.5 * (before - after) / (before - 2 * here + after))
