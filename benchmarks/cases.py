@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from breaks import Break, between, find_breaks
 from numpy.typing import NDArray
 from synthetic_hardness import anywhere
 
 from hml import GridError, RunConfig, Space, Spectrum, Table, parse_config
+from hml.core.breaks import find_breaks
 from hml.core.parts import Parts, Plan, plan_nodes
 from hml.core.space import Node
 from hml.core.store import digest
@@ -27,6 +27,15 @@ SYNTHETIC: dict[str, Any] = {
     "feh": [-0.5, 0.5],
 }
 """Native sampling, 14,401 pixels, 81 nodes; 24 Å remain between the paper's edges of 60 Å."""
+
+
+@dataclass(frozen=True)
+class Break:
+    """Two neighbouring nodes of an axis between which spectra jump."""
+
+    label: str
+    low: float
+    high: float
 
 
 class Library:
@@ -131,12 +140,18 @@ class Case:
     @cached_property
     def breaks(self) -> list[Break]:
         inner = np.concatenate([self.train[:, part] for part in self.scored], axis=1)
-        return find_breaks(Table(self.space, np.array(self.plan.used), inner[..., None]))
+        found = find_breaks(self.space, np.array(self.plan.used), inner)
+        nodes = {axis.name: axis.nodes for axis in self.space.axes}
+        return [Break(name, *nodes[name][i : i + 2]) for name, intervals in found.items() for i in intervals]
 
     @cached_property
     def smooth(self) -> NDArray[np.bool_]:
         """Which points `[T]` do not lie beside a break."""
-        return ~between(self.points, self.space, self.breaks)
+        beside = np.zeros(len(self.points), dtype=bool)
+        for found in self.breaks:
+            values = self.points[:, self.space.names.index(found.label)]
+            beside |= (values >= found.low) & (values <= found.high)
+        return ~beside
 
     @cached_property
     def key(self) -> str:

@@ -116,12 +116,13 @@ def threads(count: int) -> Iterator[None]:
 def _set_threads(count: int) -> None:
     import torch
 
-    torch.set_num_threads(count)
     try:
         import numba
     except ImportError:
-        return
-    numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
+        pass
+    else:
+        numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
+    torch.set_num_threads(count)  # last: numba, when it starts its threads, may change how many torch has
 
 
 # --- memory ----------------------------------------------------------------------------------------------------

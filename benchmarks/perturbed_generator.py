@@ -133,4 +133,4 @@ def _built(lines: LineTable, config: RunConfig, wavelength: Floats) -> Generator
     }
     continuum = Table(lines.table.space, nodes, series, ("ln_continuum",))
     profile = config.profile.build(context)
-    return build_generator(lines, continuum, profile, config, header, wavelength, (0,), context)
+    return build_generator(lines, {"continuum": continuum}, profile, config, header, wavelength, (0,), context)

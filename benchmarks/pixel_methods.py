@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import Akima1DInterpolator, PchipInterpolator
 
 from hml import BuildContext, Interpolator, Manifold, Table, installed
-from hml.core.breaks import find_breaks
+from hml.core.check import checked
 
 Floats = NDArray[np.float64]
 
@@ -37,14 +37,15 @@ def stored(case: Case, numbers: int) -> int:
 
 
 class Pixels:
-    """Every pixel through an interpolator of line parameters, told where the grid breaks if `heeding`."""
+    """Every pixel through an interpolator of line parameters, told how smooth the grid is if `heeding`."""
 
     lines: int | None = None
 
     def __init__(self, case: Case, name: str, fields: Mapping[str, Any], heeding: bool = False) -> None:
         table = case.table()
         if heeding:
-            table = replace(table, breaks=find_breaks(table.space, table.nodes, case.train))
+            grid = checked(table.space, table.nodes, case.train)
+            table = replace(table, breaks=grid.breaks, coordinates=grid.coordinates)
         self.manifold = interpolator(name, fields).fit(table)
         self.bytes = stored(case, case.train.size)
 

@@ -15,6 +15,7 @@ _HOMES = {
         "Chosen", "GridConfig", "PreprocessorSlot", "RunConfig", "default_slot", "default_steps", "dump_config",
         "load_config", "parse_config",
     ],
+    "hml.core.coordinates": ["coordinate"],
     "hml.core.errors": [
         "ArtefactError", "ConfigError", "GridError", "HmlError", "LabelError", "PluginError", "SpectrumError",
     ],

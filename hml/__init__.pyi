@@ -17,6 +17,7 @@ from hml.core.config import default_steps as default_steps
 from hml.core.config import dump_config as dump_config
 from hml.core.config import load_config as load_config
 from hml.core.config import parse_config as parse_config
+from hml.core.coordinates import coordinate as coordinate
 from hml.core.errors import ArtefactError as ArtefactError
 from hml.core.errors import ConfigError as ConfigError
 from hml.core.errors import GridError as GridError

@@ -187,44 +187,6 @@ def test_orders_are_taken_one_by_one_for_it(bench):
 
 # --- breaks --------------------------------------------------------------------------------------------------------
 
-SPACE = Space.from_nodes(("teff", "logg"), list(product(np.arange(3000.0, 5300.0, 200.0), (3.0, 3.5, 4.0))))
-
-
-def smooth_grid(seed=0):
-    """Flux `[M, N]` that bends more among cool nodes."""
-    rng = np.random.default_rng(seed)
-    nodes = np.array(list(product(*(axis.nodes for axis in SPACE.axes))))
-    strength = rng.uniform(0.1, 1.0, 200)
-    slope = rng.normal(size=(2, 200))
-    return nodes, np.exp(-strength * np.exp(slope[0] * (5040 / nodes[:, :1] - 1.2) + 0.2 * slope[1] * nodes[:, 1:]))
-
-
-@given(seed=st.integers(0, 1000))
-def test_a_smooth_grid_has_no_break(bench, seed):
-    nodes, flux = smooth_grid(seed)
-    assert bench("breaks").find_breaks(Table(SPACE, nodes, flux[..., None])) == []
-
-
-@given(seed=st.integers(0, 1000), where=st.integers(0, 10))
-def test_a_break_is_found_where_it_is(bench, seed, where):
-    nodes, flux = smooth_grid(seed)
-    teff = SPACE["teff"].nodes
-    jump = 0.15 * np.random.default_rng(seed).normal(size=flux.shape[1])
-    flux = flux + (nodes[:, :1] > teff[where]) * jump
-    (found,) = bench("breaks").find_breaks(Table(SPACE, nodes, flux[..., None]))
-    assert (found.label, found.low, found.high) == ("teff", teff[where], teff[where + 1])
-    assert found.miss == pytest.approx(np.exp(np.log(np.abs(jump / 2)).mean()), rel=0.5)
-    points = np.array([[teff[where] + 100, 3.2], [teff[where], 3.0], [teff[where] - 100, 3.2]])
-    assert bench("breaks").between(points, SPACE, [found]).tolist() == [True, True, False]
-
-
-@given(seed=st.integers(0, 1000), which=st.integers(0, 35))
-def test_a_single_bad_node_is_no_break(bench, seed, which):
-    nodes, flux = smooth_grid(seed)
-    flux[which] += 0.2 * np.random.default_rng(seed).normal(size=flux.shape[1])
-    assert bench("breaks").find_breaks(Table(SPACE, nodes, flux[..., None])) == []
-
-
 @pytest.mark.real
 def test_the_break_of_phoenix_is_found_in_training_nodes(bench, real_data):
     folder = real_data / "phoenix" / "hband"

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hml.core.associate import APART, identical, pile
+from hml.core.check import checked
 from hml.core.lines import Clone, FoundLines
 from hml.core.rounds import agreed, fitted, no_tracks, spreads, typical_width, with_more
 from hml.core.space import Space
@@ -46,7 +47,7 @@ def test_tracks_are_apart_and_near_lines(centre, copies):
 
 
 def test_tracks_begin_alike_and_nothing_is_added_where_one_is():
-    lines = no_tracks(SPACE, NODES, PROFILE, {})
+    lines = no_tracks(checked(SPACE, NODES, np.zeros((len(NODES), 8))), PROFILE)
     lines = with_more(lines, [seen([8500.0, 8502.0])] * 12, PROFILE, WIDTH)
     assert len(lines) == 2
     assert np.isnan(lines.table.values[..., 1]).all()  # each node finds its own amplitude
@@ -67,7 +68,7 @@ def clones(params, information):
 
 
 def one_track():
-    lines = no_tracks(SPACE, NODES, PROFILE, {})
+    lines = no_tracks(checked(SPACE, NODES, np.zeros((len(NODES), 8))), PROFILE)
     lines = with_more(lines, [seen([8500.0])] * 12, PROFILE, WIDTH)
     reference = np.array([8500.0])
     return type(lines)(reference, lines.table, lines.present)

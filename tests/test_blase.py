@@ -73,8 +73,9 @@ def test_a_generator_from_blase_clones(tmp_path):
         "associate": {"method": "paper"}, "generator": {"residual": 0},
     }
     fitted = pipeline.build(parse_config(paper))
-    from hml.core.build import Shelf, clone_nodes
+    from hml.core.fitting import clone_nodes
     from hml.core.parts import Parts, plan_nodes
+    from hml.core.shelf import Shelf
 
     parts = Parts.of(parse_config(paper))
     plan = plan_nodes(parts)

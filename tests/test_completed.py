@@ -10,7 +10,7 @@ from toy import BAND, NODES, TEFF, make
 
 from hml.core.generator import Generator
 from hml.core.pseudo import Bends, PseudoContinuum
-from hml.core.residual import patterns, resampled, summed
+from hml.core.residual import affordable, patterns, resampled, summed
 
 LABELS = torch.tensor([[5333.0, 4.4], [5120.0, 4.1], [5710.0, 4.7]], dtype=torch.float64)
 
@@ -97,14 +97,14 @@ def test_over_a_break_the_flux_is_straight_and_nowhere_jumps():
 def test_nodes_come_back_with_as_many_patterns_as_nodes_and_bytes_are_kept_to():
     rng = np.random.default_rng(0)
     missed = (rng.standard_normal((20, 6)) @ rng.standard_normal((6, 3000)) * 1e-3).astype(np.float32)
-    shapes, strengths = patterns(missed, 1.0)
+    shapes, strengths = patterns(missed, 20)
     assert len(shapes) == 6  # there is no more in it
     np.testing.assert_allclose(strengths @ shapes, missed, atol=0.05 * missed.std())  # eight bits
     noise = rng.standard_normal((40, 3000)).astype(np.float32)
     for part in (0.02, 0.05, 0.1, 0.5):
-        shapes, strengths = patterns(noise, part)
+        shapes, strengths = patterns(noise, affordable(noise, part))
         assert 0 < shapes.nbytes + strengths.nbytes <= part * noise.nbytes
-    assert len(patterns(noise, 0.0)[0]) == 0
+    assert len(patterns(noise, affordable(noise, 0.0))[0]) == 0
 
 
 def test_the_sum_of_patterns_is_differentiable():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -175,8 +176,8 @@ def test_coordinates(coordinate, inverse):
     assert np.abs(at(cubic().fit(table), points) - cubic_in_coordinate(points)).max() > 1e-6
 
 
-def test_the_default_cubic_runs_in_theta_for_teff_alone():
-    header = interpolator("cubic").fit(table_on(IRREGULAR)).header()
+def test_the_default_cubic_runs_in_the_coordinates_that_the_table_names():
+    header = interpolator("cubic").fit(replace(table_on(IRREGULAR), coordinates={"teff": "inverse"})).header()
     assert [axis["coordinate"] for axis in header["axes"]] == ["inverse", "identity", "identity", "identity"]
 
 

@@ -6,12 +6,12 @@ import torch
 from numpy.polynomial import chebyshev
 from toy import make
 
+from hml.core.broaden import FWHM
 from hml.core.config import ObjectiveConfig
 from hml.core.errors import ConfigError, SpectrumError
 from hml.core.generator import doppler
 from hml.core.infer import laplace
 from hml.core.likelihood import SpectrumObjective, parameters
-from hml.core.resolution import FWHM, Broadening
 from hml.core.selection import Selection
 from hml.core.spectrum import Spectrum
 
@@ -39,7 +39,7 @@ def observed(generator, rv=0.0, power=None, tilt=(1.0,), noise=0.0, low=8505.0, 
 
 
 def objective(generator, spectrum, **fields):
-    config = ObjectiveConfig(**fields)
+    config = ObjectiveConfig(pixel_integration=False, **fields)  # `observed` looks at points
     orders = spectrum if isinstance(spectrum, list) else [spectrum]
     return SpectrumObjective(generator, orders, parameters(generator.space, {}, config), config)
 
@@ -100,18 +100,6 @@ def test_resolution_in_quadrature_with_the_grids_own():
         objective(make(resolving_power=20_000.0), seen, resolving_power=Selection(nodes=(30_000,)))
 
 
-def test_broadening_of_a_gaussian_is_a_wider_gaussian():
-    wavelength = np.arange(8500, 8540, 0.05)
-    power, narrow = 50_000, 3e-6  # sigma in ln λ
-    broadening = Broadening.of(wavelength, 0.01, (power, power), None, torch.device("cpu"))
-    x = np.log(broadening.wavelength.numpy() / 8520)
-    fine = torch.as_tensor(1 - 0.5 * np.exp(-0.5 * (x / narrow) ** 2))[None]
-    wide = np.hypot(narrow, 1 / power / FWHM)
-    expected = 1 - 0.5 * narrow / wide * np.exp(-0.5 * (np.log(wavelength / 8520) / wide) ** 2)
-    got = broadening(fine, torch.tensor([float(power)], dtype=torch.float64))[0]
-    np.testing.assert_allclose(got, expected, atol=2e-5)
-
-
 @pytest.mark.parametrize("interpolator", ["linear", "cubic"])
 def test_gradient_and_jacobian_equal_finite_differences(interpolator):
     generator = make(interpolator)
@@ -164,7 +152,9 @@ def test_without_errors_the_rms_is_used_and_said():
     made = objective(generator, Spectrum(seen.wavelength, seen.flux))
     assert made.metric == "rms"
     assert made.notes[0] == "no errors given: the rms of residuals is minimised"
-    assert made.notes[1:] == ["rv not applied", "resolving_power not applied"]
+    assert made.notes[1:] == [
+        f"{name} not applied" for name in ("rv", "vsini", "macroturbulence", "resolving_power")
+    ]
 
 
 @pytest.mark.parametrize(("box", "text"), [

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from toy import make
 
 from hml.core import pipeline
-from hml.core.build import Shelf
 from hml.core.components import Component, ComponentConfig
 from hml.core.config import dump_config, load_config, parse_config
 from hml.core.errors import ArtefactError, ConfigError, HmlError, LabelError, SpectrumError
@@ -24,6 +23,7 @@ from hml.core.interfaces import Interpolator, Manifold
 from hml.core.pack import describe, open_generator, sha256
 from hml.core.parts import Parts, plan_nodes
 from hml.core.registry import Entry, Registry
+from hml.core.shelf import Shelf
 from hml.core.store import read_arrays, verify, write_arrays
 from hml.core.stored import WIDEST, filled, without_places
 from hml.plugins.interpolators.basis import AxisPlan, Basis

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from hml.core import nodes, pipeline, workers
-from hml.core.build import Shelf
 from hml.core.config import dump_config, load_config, parse_config
 from hml.core.errors import ConfigError, GridError, SpectrumError
 from hml.core.export import write_spectrum
 from hml.core.parts import Parts, plan_nodes
 from hml.core.paths import data_home
+from hml.core.shelf import Shelf
 from hml.core.spectrum import Spectrum
 
 TINY = {

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from runpy import run_path
+
 import numpy as np
 import pytest
 import torch
@@ -9,20 +12,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import erfcx, wofz
 
-from hml import BuildContext, FoundLines, LineProfile, installed
+from hml import BuildContext, FoundLines, LineProfile
 
-PROFILES = [("pseudo_voigt", {}), ("pseudo_voigt", {"widths": "separate"}), ("voigt", {})]
-IDS = ["common", "separate", "voigt"]
+PROFILES = [("pseudo_voigt", {}), ("pseudo_voigt", {"widths": "separate"}), ("voigt", {}), ("asymmetric", {})]
+IDS = ["common", "separate", "voigt", "asymmetric"]
+SKEW = 0.8
+
+BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
+REGISTRY = run_path(str(BENCHMARKS / "asymmetric.py"))["with_asymmetric"]()  # which hml does not bring itself
 
 
 def make(name: str, fields: dict | None = None) -> LineProfile:
-    component = installed().get("profiles", name)
+    component = REGISTRY.get("profiles", name)
     return component.build(component.config(**(fields or {})), BuildContext())
 
 
-def evaluate(profile: LineProfile, offset, ln_a, ln_s, ln_g, dtype=torch.float64) -> np.ndarray:
-    """One line at offsets `[C]`."""
-    params = torch.tensor([[ln_a, ln_s, ln_g]], dtype=dtype)
+def evaluate(profile: LineProfile, offset, ln_a, ln_s, ln_g, dtype=torch.float64, skew=SKEW) -> np.ndarray:
+    """One line at offsets `[C]`; with `skew` if the profile has one."""
+    params = torch.tensor([[ln_a, ln_s, ln_g, skew][: len(profile.params)]], dtype=dtype)
     return profile.evaluate(torch.as_tensor(np.asarray(offset)[None], dtype=dtype), params)[0].numpy()
 
 
@@ -129,20 +136,21 @@ def test_gradients_are_those_of_finite_differences(name: str, fields: dict) -> N
     profile = make(name, fields)
     generator = torch.Generator().manual_seed(1)
     offset = torch.randn(3, 5, generator=generator, dtype=torch.float64).requires_grad_()
-    params = torch.randn(3, 3, generator=generator, dtype=torch.float64).requires_grad_()
+    params = torch.randn(3, len(profile.params), generator=generator, dtype=torch.float64).requires_grad_()
     assert torch.autograd.gradcheck(profile.evaluate, (offset, params))
 
 
 @settings(deadline=None, max_examples=100)
 @given(
     name=st.sampled_from(PROFILES), dtype=st.sampled_from([torch.float64, torch.float32]),
-    ln_s=st.floats(-60, 60), ln_g=st.floats(-60, 60), x=st.floats(-60, 60),
+    ln_s=st.floats(-60, 60), ln_g=st.floats(-60, 60), x=st.floats(-60, 60), skew=st.floats(-60, 60),
 )
-def test_values_and_gradients_are_finite_everywhere(name, dtype, ln_s: float, ln_g: float, x: float) -> None:
+def test_values_and_gradients_are_finite_everywhere(name, dtype, ln_s: float, ln_g: float, x: float, skew) -> None:
+    profile = make(*name)
     offset = torch.tensor([[0.0, x]], dtype=dtype, requires_grad=True)
-    params = torch.tensor([[-1.0, ln_s, ln_g]], dtype=dtype, requires_grad=True)
-    value = make(*name).evaluate(offset, params)
-    assert torch.isfinite(value).all()
+    params = torch.tensor([[-1.0, ln_s, ln_g, skew][: len(profile.params)]], dtype=dtype, requires_grad=True)
+    value = profile.evaluate(offset, params)
+    assert torch.isfinite(value).all() and (value >= 0).all()
     for gradient in torch.autograd.grad(value.sum(), (offset, params)):
         assert torch.isfinite(gradient).all()
 
@@ -151,7 +159,7 @@ def test_values_and_gradients_are_finite_everywhere(name, dtype, ln_s: float, ln
 def test_a_batch_is_its_members(name: str, fields: dict) -> None:
     profile, generator = make(name, fields), torch.Generator().manual_seed(2)
     offset = torch.randn(2, 4, 7, generator=generator)
-    params = torch.randn(2, 4, 3, generator=generator)
+    params = torch.randn(2, 4, len(profile.params), generator=generator)
     whole = profile.evaluate(offset, params)
     assert whole.shape == (2, 4, 7)
     assert whole.dtype == torch.float32
@@ -189,3 +197,42 @@ def test_start_of_the_paper() -> None:
     width = FOUND.fwhm / 2.355
     expected = np.stack([0.14 * FOUND.prominence, 1.28 * width / np.sqrt(2), 1.52 * width / np.sqrt(2)], axis=-1)
     np.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
+# --- asymmetric ----------------------------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=50)
+@given(ln_s=widths, ln_g=widths)
+def test_without_skew_it_is_the_pseudo_voigt_and_starts_there(ln_s: float, ln_g: float) -> None:
+    x = np.linspace(-6, 6, 101) * (np.exp(ln_s) + np.exp(ln_g))
+    expected = evaluate(make("pseudo_voigt"), x, -1.0, ln_s, ln_g)
+    np.testing.assert_allclose(evaluate(make("asymmetric"), x, -1.0, ln_s, ln_g, skew=0.0), expected, rtol=1e-12)
+    start = make("asymmetric").initial(FOUND)
+    np.testing.assert_array_equal(start[:, :3], make("pseudo_voigt").initial(FOUND))
+    assert (start[:, 3] == 0).all()
+
+
+@settings(deadline=None, max_examples=50)
+@given(ln_s=widths, ln_g=widths, skew=st.floats(-2.9, 2.9))
+def test_it_is_the_pseudo_voigt_at_stretched_offsets(ln_s: float, ln_g: float, skew: float) -> None:
+    """The forward map from y to x, as its docstring has it, where the code takes the inverse."""
+    full, _ = thompson(np.exp(ln_s), np.exp(ln_g))
+    y, v, a = np.linspace(-20, 20, 201) * full, full / 2, np.tanh(skew)
+    x = y + a * (np.sqrt(y**2 + v**2) - v)
+    expected = evaluate(make("pseudo_voigt"), y, -1.0, ln_s, ln_g)
+    np.testing.assert_allclose(evaluate(make("asymmetric"), x, -1.0, ln_s, ln_g, skew=skew), expected,
+                               rtol=1e-7, atol=1e-9 * expected.max())
+    mirrored = evaluate(make("asymmetric"), -x, -1.0, ln_s, ln_g, skew=-skew)
+    np.testing.assert_allclose(mirrored, expected, rtol=1e-7, atol=1e-9 * expected.max())
+
+
+@settings(deadline=None, max_examples=50)
+@given(ln_s=widths, ln_g=widths, skew=st.floats(-2.9, 2.9))
+def test_an_asymmetric_line_has_one_peak_at_its_centre_and_falls_to_zero(ln_s, ln_g, skew) -> None:
+    full, _ = thompson(np.exp(ln_s), np.exp(ln_g))
+    x = np.concatenate([[0.0], np.geomspace(1e-2, 1e5, 300)]) * full
+    for side in (x, -x):
+        line = evaluate(make("asymmetric"), side, 0.0, ln_s, ln_g, skew=skew)
+        assert (np.diff(line) <= 1e-12 * line[0]).all() and (line >= 0).all() and line[-1] < 1e-4 * line[0]
+    assert line[0] == evaluate(make("pseudo_voigt"), [0.0], 0.0, ln_s, ln_g)[0]

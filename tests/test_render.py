@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hml import LineProfile
 from hml.core.errors import SpectrumError
 from hml.core.generic import find_reach, weigh
 from hml.core.raster import RATIO, Raster
@@ -16,6 +17,21 @@ from hml.plugins.profiles.voigt import Voigt
 
 PROFILE = PseudoVoigt()
 VOIGT = Voigt(VoigtConfig())
+
+
+class Lopsided(LineProfile):
+    """Three times as wide on the left."""
+
+    params = PROFILE.params
+
+    def initial(self, found):
+        return PROFILE.initial(found)
+
+    def evaluate(self, offset, params):
+        return PROFILE.evaluate(torch.where(offset < 0, offset / 3, offset), params)
+
+
+LOPSIDED = Lopsided()
 LIMIT = 1.0 - 1e-6
 DOUBLE = {"dtype": torch.float64}
 
@@ -44,7 +60,7 @@ def test_whole_windows_equal_the_plain_sum(composition):
     torch.testing.assert_close(flux, plain(wavelength, centre, params, composition), atol=1e-12, rtol=0)
 
 
-@pytest.mark.parametrize("profile", [PROFILE, VOIGT])
+@pytest.mark.parametrize("profile", [PROFILE, VOIGT, LOPSIDED])
 @pytest.mark.parametrize("composition", ["opacity", "product", "sum"])
 def test_far_wings_on_coarser_grids_lose_nothing(composition, profile):
     rng = np.random.default_rng(2)
@@ -128,11 +144,11 @@ def test_half_width_of_a_narrow_gaussian():
     assert float(half_width(PROFILE, params)[0]) == pytest.approx(0.1 * np.sqrt(2 * np.log(2)), rel=0.13)
 
 
-@pytest.mark.parametrize("profile", [PROFILE, VOIGT])
+@pytest.mark.parametrize("profile", [PROFILE, VOIGT, LOPSIDED])
 def test_beyond_its_reach_a_line_stays_below_the_tolerance(profile):
     _, params = lines(np.random.default_rng(5), 1, 40)
     far = reach(profile, params[0], 1e-6)
-    for times in (1.01, 2.0, 5.0):
+    for times in (1.01, 2.0, 5.0, -1.01, -2.0, -5.0):
         assert (profile.evaluate(times * far[:, None], params[0]) <= 1e-6).all()
 
 

@@ -60,7 +60,7 @@ def flux(interpolator, storage, composition, method="tracks"):
     }
     continuum = Table(SPACE, np.array(NODES), np.zeros((len(NODES), 2, 1)), ("ln_continuum",))
     profile = config.profile.build(context)
-    made = build_generator(table(method), continuum, profile, config, header, WAVELENGTH, (0,), context)
+    made = build_generator(table(method), {"continuum": continuum}, profile, config, header, WAVELENGTH, (0,), context)
     with torch.no_grad():
         flux = made(inside(SPACE, 25, seed=2)).double().numpy()
     return flux, made

@@ -15,15 +15,16 @@ import torch
 from moody_grid import BUGGY, KILLED, NODES, REFUSED, TALKING
 
 from hml.core import pipeline, worker, workers
-from hml.core.build import Shelf, clone_nodes
 from hml.core.clone import Start
 from hml.core.components import quiet
 from hml.core.config import load_config, parse_config
 from hml.core.errors import GridError, HmlError
+from hml.core.fitting import clone_nodes
 from hml.core.nodes import Job
 from hml.core.parts import Parts, plan_nodes
 from hml.core.paths import data_home
 from hml.core.registry import Registry, installed
+from hml.core.shelf import Shelf
 from hml.core.worker import Worker, end
 
 HERE = Path(__file__).parent

@@ -1,5 +1,7 @@
 """A small generator whose truth is analytic: every line parameter is a smooth function of labels."""
 
+from dataclasses import asdict
+
 import numpy as np
 
 from hml.core.components import BuildContext
@@ -45,15 +47,16 @@ def make(interpolator="cubic", composition="opacity", resolving_power=None, comp
         "continuum_bands": [[wavelength[0], wavelength[-1]]], "continuum_error": 0.0, "key": "toy",
         "nodes": NODES.tolist(), "counts": [40] * len(NODES), "clone_rms": [0.0] * len(NODES),
     }
-    profile, more = config.profile.build(context), ()
+    profile, tables = config.profile.build(context), {"continuum": continuum}
     if complete:
         knots = PseudoContinuum.of(wavelength, 8.0)
         bends = 0.2 * line_values(NODES, knots.count, seed=3)[..., :1] / 0.002
-        more = Table(SPACE, NODES, 0.05 * bends, ("ln_bend",), breaks), knots
-    made = build_generator(lines, continuum, profile, config, header, wavelength, (0,), context, *more)
+        tables["bends"] = Table(SPACE, NODES, 0.05 * bends, ("ln_bend",), breaks)
+        header["bends_knots"] = asdict(knots)
+    made = build_generator(lines, tables, profile, config, header, wavelength, (0,), context)
     if not complete:
         return made
     shapes = (100 * np.sin(np.arange(1, 4)[:, None] * np.arange(len(wavelength)) / 40)).astype(np.int8)
     strengths = 1e-4 * line_values(NODES, 3, seed=4)[..., 1:2]
     table = Table(SPACE, NODES, strengths, ("strength",), breaks)
-    return with_residual(made, shapes, table, config.interpolator.build(context))
+    return with_residual(made, shapes, table, config, context)

@@ -79,8 +79,9 @@ def clone(
     """Clone every node of the grid: find its lines and fit them. Resumes where it stopped."""
     from hml.cli.show import show_facts
     from hml.core.blase import blase_name, write_blase
-    from hml.core.build import Shelf, clone_nodes
+    from hml.core.fitting import clone_nodes
     from hml.core.parts import Parts, ensure_grid, plan_nodes
+    from hml.core.shelf import Shelf
 
     parts = Parts.of(make_config(config, grid, sets=sets, device=device), progress())
     ensure_grid(parts)
@@ -115,9 +116,9 @@ def build(
     """Build the generator: clone, associate, refit, fit the manifold. Found at once if it was built before."""
     from hml.cli.show import show_facts
     from hml.core import pipeline
-    from hml.core.build import Shelf
     from hml.core.pack import describe
     from hml.core.parts import Parts, plan_nodes
+    from hml.core.shelf import Shelf
 
     chosen = make_config(config, grid, interpolator, sets=sets, device=device)
     if chosen.generator.path is not None:

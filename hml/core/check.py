@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hml.core.breaks import find_breaks
+from hml.core.coordinates import SIDE, smoothest, told
 from hml.core.lines import Breaks
 from hml.core.parts import Parts
 from hml.core.space import Floats, Node, Space
+from hml.core.spectrum import Spectrum
 
-PIXELS = 8192  # of a spectrum, about, that are compared
-SIDE = 2  # neighbours along an axis, to either side: beyond an end nothing is told that others do not tell
+PIXELS = 8192  # of a spectrum, about, that tell how smooth the grid is
 BAD = 3.0  # times what the nodes around it have
 AROUND = 1.5  # grid steps: which nodes are around
 
@@ -20,12 +24,14 @@ AROUND = 1.5  # grid steps: which nodes are around
 @dataclass(frozen=True, eq=False)
 class GridCheck:
     """left_out `[M]`: rms of a node's spectrum from what its neighbours along the longest axis tell of it, over the
-    error that nodes with an error of one would have, NaN where there are too few of them; in normalised flux."""
+    error that nodes with an error of one would have, NaN where there are too few of them; in normalised flux.
+    coordinates: label → that of `COORDINATES` in which spectra are smoothest."""
 
     space: Space
     nodes: Floats
     left_out: Floats
     breaks: Breaks
+    coordinates: Mapping[str, str]
     bad: tuple[Node, ...]
 
 
@@ -35,33 +41,30 @@ def check_grid(parts: Parts) -> GridCheck:
     nodes = list(grid.nodes())
     with parts.context.progress("loading", total=len(nodes), unit="nodes") as advance:
         for node in nodes:
-            flux = parts.prepared(node).flux
-            kept.append(flux[:: max(1, len(flux) // PIXELS)].astype(np.float32))
+            kept.append(sample(parts.prepared(node)))
             advance(1)
-    space, points, flux = Space.from_nodes(grid.space.names, nodes), np.array(nodes), np.stack(kept)
-    breaks = find_breaks(space, points, flux)
-    left_out = left_out_rms(space, points, flux, breaks)
-    return GridCheck(space, points, left_out, breaks, tuple(nodes[m] for m in bad_nodes(space, points, left_out)))
+    return checked(Space.from_nodes(grid.space.names, nodes), np.array(nodes), np.stack(kept))
+
+
+def sample(spectrum: Spectrum) -> NDArray[Any]:
+    """Pixels that stand for all of a spectrum, float32."""
+    return spectrum.flux[:: max(1, len(spectrum) // PIXELS)].astype(np.float32)
+
+
+def checked(space: Space, nodes: Floats, flux: Floats) -> GridCheck:
+    """What samples `[M, n]` of spectra at nodes `[M, P]` tell."""
+    breaks = find_breaks(space, nodes, flux)
+    left_out = left_out_rms(space, nodes, flux, breaks)
+    bad = tuple(tuple(nodes[m].tolist()) for m in bad_nodes(space, nodes, left_out))
+    return GridCheck(space, nodes, left_out, breaks, smoothest(space, nodes, flux, breaks), bad)
 
 
 def left_out_rms(space: Space, nodes: Floats, flux: Floats, breaks: Breaks) -> Floats:
     """See `GridCheck.left_out`, for spectra `[M, n]`. Neighbours beyond a break do not count."""
     p = max(range(len(space)), key=lambda p: len(space.axes[p].nodes))
-    axis = space.axes[p]
-    row = {tuple(node): m for m, node in enumerate(nodes.tolist())}
-    side = np.searchsorted(np.array(breaks.get(axis.name, ())), np.arange(len(axis.nodes)))
     out = np.full(len(nodes), np.nan)
-    for node, m in row.items():
-        i = axis.nodes.index(node[p])
-        same = [j for j in range(len(axis.nodes)) if j != i and side[j] == side[i]]
-        same = [j for j in same if (*node[:p], axis.nodes[j], *node[p + 1 :]) in row]
-        near = [j for j in same if abs(j - i) <= SIDE]
-        if len(near) < SIDE + 1:
-            continue
-        x = np.array([axis.nodes[j] for j in near])
-        weights = np.array([np.prod([(node[p] - b) / (a - b) for b in x if b != a]) for a in x])
-        told = weights @ flux[[row[(*node[:p], axis.nodes[j], *node[p + 1 :])] for j in near]]
-        out[m] = np.sqrt(np.mean((told - flux[m]) ** 2) / (1 + weights @ weights))
+    for m, others, weights in told(space, nodes, p, breaks):
+        out[m] = np.sqrt(np.mean((weights @ flux[others] - flux[m]) ** 2) / (1 + weights @ weights))
     return out
 
 

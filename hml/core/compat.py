@@ -10,6 +10,8 @@ from hml.core.errors import ConfigError
 from hml.core.registry import Registry, installed
 from hml.core.space import Node, Space
 
+MOST = 1.0  # holes that are made up, for each node that is there
+
 
 def check_config(config: RunConfig, registry: Registry | None = None) -> None:
     """ConfigError if the parts cannot work together, judged by their traits alone."""
@@ -21,6 +23,10 @@ def check_config(config: RunConfig, registry: Registry | None = None) -> None:
                 f"{_names(registry, 'preprocessors', lambda c: not c.traits.get('needs_labels'))}. "
                 "objective.continuum_degree fits the continuum with the labels"
             )
+    if config.associate.method == "paper" and config.generator.bad_nodes == "exclude":
+        raise ConfigError(
+            "generator.bad_nodes: exclude needs associate.method=tracks; the paper's method keeps every node"
+        )
     if config.clone.from_blase and (config.clone.composition != "product" or config.associate.method != "paper"):
         raise ConfigError(
             "clone.from_blase: blase's lines combine as a product and are matched by the paper's method; set "
@@ -39,7 +45,8 @@ def check_config(config: RunConfig, registry: Registry | None = None) -> None:
 def check_nodes(config: RunConfig, space: Space, nodes: Sequence[Node], registry: Registry | None = None) -> None:
     """ConfigError if the nodes that are there cannot be interpolated by the chosen interpolator."""
     holes = space.holes(nodes)
-    if holes and config.interpolator.trait("requires_rectilinear"):
+    few = config.generator.holes == "fill" and config.associate.method == "tracks" and len(holes) <= MOST * len(nodes)
+    if holes and config.interpolator.trait("requires_rectilinear") and not few:
         shown = ", ".join(str(space.to_dict(hole)) for hole in holes[:3])
         what = f"the grid has {len(holes)} holes among {len(holes) + len(nodes)} nodes (such as {shown})"
         raise ConfigError(_ragged(config, registry or installed(), what))

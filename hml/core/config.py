@@ -136,6 +136,7 @@ class GridConfig(ComponentConfig):
 
 
 FASTEST = 30_000.0  # km/s; a tenth of the speed of light is no star's
+FASTEST_ROTATION = 1000.0  # km/s
 
 # --- sections --------------------------------------------------------------------------------------------------
 
@@ -222,6 +223,19 @@ class GeneratorConfig(ComponentConfig):
         ge=0,
         le=1,
         description="bytes of what is kept of the spectra besides lines, over those of all nodes' pixels; 0: none",
+    )
+    error: int = Field(
+        16,
+        ge=0,
+        le=255,
+        description="patterns that are kept of the generator's own error: of what it misses at nodes that are left out",
+    )
+    bad_nodes: Literal["keep", "exclude"] = Field(
+        "keep", description="nodes that do not fit their neighbours, see `hml grid check`: exclude makes holes of them"
+    )
+    holes: Literal["fill", "refuse"] = Field(
+        "fill",
+        description="where the grid lacks nodes that the interpolator needs: make them up from those around, or stop",
     )
 
 
@@ -342,6 +356,9 @@ class TruthConfig(ComponentConfig):
     snr: float | None = Field(100.0, gt=0, description="signal to noise per pixel; null: no noise")
     rv: float = Field(0.0, gt=-FASTEST, lt=FASTEST, description="radial velocity, km/s")
     resolving_power: float | None = Field(None, gt=0, description="λ/Δλ it is convolved to; null: that of the grid")
+    vsini: float = Field(0.0, ge=0, le=FASTEST_ROTATION, description="projected rotation, km/s")
+    limb_darkening: float = Field(0.6, ge=0, le=1, description="linear, of the disc that rotates")
+    macroturbulence: float = Field(0.0, ge=0, le=FASTEST_ROTATION, description="radial-tangential, km/s")
     preprocess: bool = Field(
         False, description="normalise it like the grid's nodes, knowing its labels (the paper's way; no star allows it)"
     )
@@ -359,8 +376,23 @@ class ObjectiveConfig(ComponentConfig):
     resolving_power: Selection | None = Field(
         None, description="λ/Δλ of the data: a number (fixed), [low, high] (free); null: not applied"
     )
+    resolving_power_factors: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None = Field(
+        None, min_length=1, description="the resolving power of each order over `resolving_power`; null: all the same"
+    )
     rv: Selection | None = Field(
         None, description="radial velocity, km/s: a number (fixed), [low, high] (free); null: not applied"
+    )
+    vsini: Selection | None = Field(
+        None, description="projected rotation, km/s: a number (fixed), [low, high] (free); null: not applied"
+    )
+    limb_darkening: float = Field(0.6, ge=0, le=1, description="linear, of the disc that rotates")
+    macroturbulence: Selection | None = Field(
+        None, description="radial-tangential, km/s: a number (fixed), [low, high] (free); null: not applied"
+    )
+    pixel_integration: bool = Field(
+        True,
+        description="broadened spectra are averaged over each pixel; false where `resolving_power` was measured with "
+        "the pixels and thus holds them already",
     )
     nan_as_one: bool = Field(False, description="a NaN of the generator counts as continuum, as in the paper")
 
@@ -369,6 +401,13 @@ class ObjectiveConfig(ComponentConfig):
     def _resolves(cls, wish: Selection | None) -> Selection | None:
         if wish is not None and not 0 < wish.bounds[0] <= wish.bounds[1] < float("inf"):
             raise ValueError("expected a positive number, or [low, high] with low above zero")
+        return wish
+
+    @field_validator("vsini", "macroturbulence")
+    @classmethod
+    def _is_speed(cls, wish: Selection | None) -> Selection | None:
+        if wish is not None and not 0 <= wish.bounds[0] <= wish.bounds[1] <= FASTEST_ROTATION:
+            raise ValueError(f"expected km/s from 0 to {FASTEST_ROTATION:g}: a number, or [low, high]")
         return wish
 
     @field_validator("rv")

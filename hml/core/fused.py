@@ -43,7 +43,9 @@ class _Flux(torch.autograd.Function):
     def forward(centre: Tensor, shape: Tensor, raster: Raster, tolerance: float, saturate: bool) -> Tensor:
         out = np.empty((len(centre), len(raster)), dtype=np.float32)
         works = _works(raster, centre, shape, tolerance)
-        _each(lambda b, alone: works[b].flux(saturate, out[b], alone), len(works))
+        different = 1 if works and works[0] is works[-1] else len(works)
+        _each(lambda b, alone: works[b].flux(saturate, out[b], alone), different)
+        out[different:] = out[:1]
         return torch.from_numpy(out)
 
     @staticmethod
@@ -82,8 +84,11 @@ def _singles(values: Tensor) -> Singles:
 
 
 def _works(raster: Raster, centre: Tensor, shape: Tensor, tolerance: float) -> list[Work]:
-    centres = np.ascontiguousarray(centre.detach().numpy(), dtype=np.float64)
-    return [Work.of(raster, c, s, tolerance) for c, s in zip(centres, _singles(shape), strict=True)]
+    """One a spectrum; the same for all if they are the same, as where derivatives in many directions are wanted."""
+    centres, shapes = np.ascontiguousarray(centre.detach().numpy(), dtype=np.float64), _singles(shape)
+    if len(centres) > 1 and (centres == centres[0]).all() and (shapes == shapes[0]).all():
+        return [Work.of(raster, centres[0], shapes[0], tolerance)] * len(centres)
+    return [Work.of(raster, c, s, tolerance) for c, s in zip(centres, shapes, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,13 @@ from hml.core.config import RunConfig
 from hml.core.continuum import expand
 from hml.core.errors import ArtefactError, HmlError, LabelError, SpectrumError
 from hml.core.generic import Composition
+from hml.core.holes import whole
 from hml.core.interfaces import Interpolator, LineProfile, Manifold
 from hml.core.lines import LineTable, Table
 from hml.core.pseudo import PseudoContinuum
 from hml.core.raster import Raster
 from hml.core.render import reach, render
-from hml.core.residual import resampled, summed
+from hml.core.residual import nearby, resampled, summed
 from hml.core.space import LIGHT, Floats, Space
 from hml.core.spectrum import Spectrum
 from hml.core.store import read_arrays, write_arrays
@@ -32,7 +34,10 @@ from hml.core.stored import AGAIN, KIND, RECIPE, check, filled, needed, recipe, 
 
 log = logging.getLogger(__name__)
 
-ARRAYS = ("reference", "span", "wavelength", "starts", "patterns")
+ERROR = ("error_patterns", "error_strengths", "error_nodes", "error_axes")
+"""Arrays of what is missed at nodes that are left out: patterns `[E, N]` int8, strengths `[Q, E]`, the nodes `[Q, P]`
+and the numbers of the axes `[Q]` along which the others told of them."""
+ARRAYS = ("reference", "span", "wavelength", "starts", "patterns", *ERROR)
 SERIES = ("continuum", "bends", "residual")
 Break = tuple[int, float, float]  # label number, and the nodes on either side
 SLACK = 1.5  # times as many lines as a window needs
@@ -59,6 +64,10 @@ class Generator(torch.nn.Module):
     wavelength: Tensor  # [N] Å
     starts: Tensor  # first pixel of each order
     patterns: Tensor  # [R, N] of the residual, int8
+    error_patterns: Tensor
+    error_strengths: Tensor
+    error_nodes: Tensor
+    error_axes: Tensor
 
     def __init__(
         self,
@@ -75,8 +84,9 @@ class Generator(torch.nn.Module):
         self.space, self.profile, self.header = space, profile, dict(header)
         self.manifold, self.series = manifold, dict(series)
         self._series = torch.nn.ModuleList(series.values())  # for `to`
+        none = _no_error(len(space), len(arrays["wavelength"]))
         for name in ARRAYS:
-            self.register_buffer(name, arrays[name], persistent=False)
+            self.register_buffer(name, arrays.get(name, none.get(name)), persistent=False)
         self.breaks = [(space.names.index(b["label"]), b["low"], b["high"]) for b in header.get("breaks", ())]
         knots = header.get("bends_knots")
         self.bends = None if knots is None else PseudoContinuum(**knots)
@@ -106,6 +116,15 @@ class Generator(torch.nn.Module):
     def __len__(self) -> int:
         """The number of tracks."""
         return len(self.reference)
+
+    def made_up(self, labels: Floats | Mapping[str, float]) -> bool:
+        """Whether a node around labels `[P]` is one that the grid lacks, so that it was made up from others."""
+        point, there = self.points(labels)[0].cpu().numpy(), {tuple(node) for node in self.header["nodes"]}
+        around = []
+        for value, axis in zip(point, self.space.axes, strict=True):
+            i, nodes = int(np.searchsorted(axis.nodes, value)), axis.nodes
+            around.append([value] if value in nodes else nodes[i - 1 : i + 1])
+        return any(corner not in there for corner in product(*around))
 
     # --- labels → flux ---
 
@@ -145,29 +164,40 @@ class Generator(torch.nn.Module):
         ends = torch.tensor([low, high + 1e-9], dtype=torch.float64, device=self.wavelength.device)
         first, last = torch.searchsorted(self.wavelength, ends).tolist()
         starts = (self.starts - first).clamp(min=0).unique()
-        arrays = {
-            "reference": self.reference[lines],
-            "span": self.span[lines],
-            "starts": starts[starts < max(last - first, 1)],
-            "wavelength": self.wavelength[first:last],
-            "patterns": self.patterns[:, first:last],
-        }
-        return Generator(self.space, self.manifold.subset(lines), self.series, self.profile, arrays, self.header)
+        arrays = {name: getattr(self, name)[lines] for name in ("reference", "span")}
+        arrays |= {name: getattr(self, name)[..., first:last] for name in ("wavelength", "patterns", "error_patterns")}
+        arrays["starts"] = starts[starts < max(last - first, 1)]
+        return self.changed(arrays, self.manifold.subset(lines))
 
     def lines_alone(self) -> Generator:
-        """The same generator without its residual."""
+        """The same generator without its residual (whose error is not known)."""
         series = {name: part for name, part in self.series.items() if name != "residual"}
-        arrays = {name: getattr(self, name) for name in ARRAYS} | {"patterns": self.patterns[:0]}
-        return Generator(self.space, self.manifold, series, self.profile, arrays, self.header)
+        return self.changed(self._nothing_but_lines(), series=series)
 
     def only(self, tracks: NDArray[np.int64]) -> Generator:
         """The generator of some tracks alone (their numbers `[T]`, increasing), on the same pixels, without
         pseudo-continuum and residual."""
-        arrays = {"reference": self.reference[tracks], "span": self.span[tracks]}
-        arrays |= {"starts": self.starts, "wavelength": self.wavelength, "patterns": self.patterns[:0]}
+        arrays = {"reference": self.reference[tracks], "span": self.span[tracks], **self._nothing_but_lines()}
         series = {name: part for name, part in self.series.items() if name == "continuum"}
-        header = {**self.header, "bends_knots": None}
-        return Generator(self.space, self.manifold.subset(tracks), series, self.profile, arrays, header)
+        return self.changed(arrays, self.manifold.subset(tracks), series, {**self.header, "bends_knots": None})
+
+    def changed(
+        self,
+        arrays: Mapping[str, Tensor],
+        manifold: Manifold | None = None,
+        series: Mapping[str, Manifold] | None = None,
+        header: Mapping[str, Any] | None = None,
+    ) -> Generator:
+        """The same generator with some of its arrays, and perhaps other parts, replaced."""
+        every = {name: getattr(self, name) for name in ARRAYS} | dict(arrays)
+        made = Generator(
+            self.space, manifold or self.manifold, self.series if series is None else series, self.profile, every,
+            header or self.header,
+        )  # fmt: skip
+        return made.to(self.reference.device)
+
+    def _nothing_but_lines(self) -> dict[str, Tensor]:
+        return {"patterns": self.patterns[:0], **_no_error(len(self.space), len(self.wavelength))}
 
     def forward(
         self,
@@ -221,6 +251,15 @@ class Generator(torch.nn.Module):
             window=self.window, factor=factor, dtype=dtype,
         )  # fmt: skip
         return self._completed(flux, points, raster, factor)
+
+    def errors(self, labels: Floats | Mapping[str, float]) -> Tensor:
+        """The generator's own error near labels `[P]`: patterns `[E, N]` on its own pixels, each as large as one
+        standard deviation in normalised flux, so that the covariance of two pixels is the sum of their products. It is
+        what is missed at nodes around when they are left out (nearer ones count more), added over the axes. No
+        patterns where none were kept."""
+        point = self.points(labels)[0]
+        strengths = nearby(self.space, point.cpu().numpy(), *(getattr(self, name) for name in ERROR[1:]))
+        return strengths.to(self.error_patterns.device) @ self.error_patterns.float()
 
     def _completed(self, flux: Tensor, points: Tensor, raster: Raster, factor: Tensor | None) -> Tensor:
         """The flux `[B, N]` of lines times the pseudo-continuum, plus the residual."""
@@ -326,19 +365,16 @@ class Generator(torch.nn.Module):
 
 def build_generator(
     lines: LineTable,
-    continuum: Table,
+    tables: Mapping[str, Table],
     profile: LineProfile,
     config: RunConfig,
     header: Mapping[str, Any],
     wavelength: Floats,
     starts: tuple[int, ...],
     context: BuildContext,
-    bends: Table | None = None,
-    knots: PseudoContinuum | None = None,
 ) -> Generator:
-    """The generator of a line table, of what was divided out at the same nodes (`[M, coefficients, 1]`), and of the
-    pseudo-continuum with its knots. It has no residual yet, see `with_residual`."""
-    interpolator = config.interpolator.build(context)
+    """The generator of a line table and of `tables` `[M, C, 1]` at the same nodes: what was divided out (`continuum`),
+    the pseudo-continuum (`bends`, whose knots are in the header). It has no residual yet, see `with_residual`."""
     arrays = {
         "reference": torch.as_tensor(lines.reference),
         "span": _farthest(lines, profile, config.generator.tolerance),
@@ -346,6 +382,7 @@ def build_generator(
         "starts": torch.as_tensor(starts),
         "patterns": torch.zeros((0, len(wavelength)), dtype=torch.int8),
     }
+    space, breaks = lines.table.space, lines.table.breaks
     full = {
         **header,
         "composition": config.clone.composition,
@@ -354,25 +391,33 @@ def build_generator(
         "cut": float(lines.cut) if np.isfinite(lines.cut) else None,
         "config": config.model_dump(mode="json", include=RECIPE),
         "breaks": [
-            {"label": label, "low": lines.table.space[label].nodes[i], "high": lines.table.space[label].nodes[i + 1]}
-            for label, intervals in lines.table.breaks.items() for i in intervals
+            {"label": label, "low": space[label].nodes[i], "high": space[label].nodes[i + 1]}
+            for label, intervals in breaks.items() for i in intervals
         ],
     }  # fmt: skip
-    series = {"continuum": interpolator.fit(continuum)}
-    if bends is not None and knots is not None:
-        series["bends"], full["bends_knots"] = interpolator.fit(bends), asdict(knots)
-    made = Generator(lines.table.space, interpolator.fit(lines.table), series, profile, arrays, full)
-    return made.to(context.device)
+    series = {name: _manifold(table, config, context) for name, table in tables.items()}
+    manifold = _manifold(lines.table, config, context)
+    return Generator(space, manifold, series, profile, arrays, full).to(context.device)
+
+
+def _manifold(table: Table, config: RunConfig, context: BuildContext) -> Manifold:
+    """Through all nodes, and those that have to be made up."""
+    interpolator: Interpolator = config.interpolator.build(context)
+    return interpolator.fit(whole(table) if config.interpolator.trait("requires_rectilinear") else table)
 
 
 def with_residual(
-    generator: Generator, shapes: NDArray[np.int8], strengths: Table, interpolator: Interpolator
+    generator: Generator, shapes: NDArray[np.int8], strengths: Table, config: RunConfig, context: BuildContext
 ) -> Generator:
     """The generator with a residual of patterns `[R, N]` that have strengths `[M, R, 1]` at the nodes."""
-    series = {**generator.series, "residual": interpolator.fit(strengths)}
-    arrays = {name: getattr(generator, name) for name in ARRAYS} | {"patterns": torch.from_numpy(shapes)}
-    made = Generator(generator.space, generator.manifold, series, generator.profile, arrays, generator.header)
-    return made.to(generator.reference.device)
+    series = {**generator.series, "residual": _manifold(strengths, config, context)}
+    return generator.changed({"patterns": torch.from_numpy(shapes)}, series=series)
+
+
+def _no_error(labels: int, pixels: int) -> dict[str, Tensor]:
+    """Arrays of an error that is not known."""
+    shapes = ((0, pixels), torch.int8), ((0, 0), torch.float32), ((0, labels), torch.float64), ((0,), torch.int64)
+    return {name: torch.zeros(shape, dtype=dtype) for name, (shape, dtype) in zip(ERROR, shapes, strict=True)}
 
 
 def _farthest(lines: LineTable, profile: LineProfile, tolerance: float) -> Tensor:

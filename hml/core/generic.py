@@ -170,23 +170,24 @@ def find_reach(
     `tolerance`.
     """
     x = torch.logspace(-2.5, torch.tensor(FARTHEST).log10().item(), 64, dtype=torch.float64, device=params.device)
+    sides = torch.stack([x, -x])[:, None].expand(-1, len(params), -1)  # a profile need not be symmetric
     with torch.no_grad():
-        seen = profile.evaluate(x.expand(len(params), -1), params.double()).abs()
+        seen = profile.evaluate(sides, params.double().expand(2, -1, -1)).abs()
     log = seen.clamp(min=1e-30).log()
     bend = torch.zeros_like(seen)
-    bend[:, 1:-1] = log.diff(n=2).abs() / (x[1] / x[0]).log() ** 2
+    bend[..., 1:-1] = log.diff(n=2).abs() / (x[1] / x[0]).log() ** 2
     counts = seen > tolerance
     bent = _last(x, (bend > BENT) & counts) / INNER
     radii = []
     for least in (RESOLVED * step for step in steps):
         strong = _last(x, seen * (least / x).clamp(max=1) ** 3 > WHOLE)
-        radii.append(torch.maximum(bent, strong).clamp(min=least).view(batch, -1).amax(0))
-    far = _last(x, counts).view(batch, -1).amax(0)
+        radii.append(torch.maximum(bent, strong).clamp(min=least).view(2 * batch, -1).amax(0))
+    far = _last(x, counts).view(2 * batch, -1).amax(0)
     return Reach(torch.stack(radii) if radii else far.new_zeros(0, len(far)), far)
 
 
 def _last(steps: Tensor, true: Tensor) -> Tensor:
-    """The first of `steps` beyond the last at which `true` `[L, steps]` holds; 0 if nowhere."""
+    """The first of `steps` beyond the last at which `true` `[..., L, steps]` holds; 0 if nowhere."""
     last = (true * torch.arange(1, len(steps) + 1, device=steps.device)).amax(-1)
     return torch.where(last > 0, steps[last.clamp(max=len(steps) - 1)], 0.0)
 

@@ -16,6 +16,8 @@ from hml.core.likelihood import SpectrumObjective, parameters
 from hml.core.observe import Target
 from hml.core.space import Floats
 
+MADE_UP = "the grid has no node at a corner of the cell that the labels lie in; it was made up from others"
+
 
 @dataclass(frozen=True, eq=False)
 class Inference:
@@ -46,6 +48,8 @@ def infer(
         result = optimizer.minimize(objective, objective.space, rng, on_step)
     if result.status is Status.FAILED:
         raise SpectrumError(f"{target.orders[0].name or target.story}: {Status.FAILED.value}")
+    if generator.made_up({name: search.complete(result.point)[name] for name in generator.space.names}):
+        objective.notes.append(MADE_UP)
     covariance = laplace(objective, result.point)
     spread = {} if covariance is None else dict(zip(search.space.names, np.sqrt(np.diag(covariance)), strict=True))
     return Inference(

@@ -207,6 +207,7 @@ class Status(Enum):
     CONVERGED = "converged"
     BUDGET = "all evaluations used; allow more of them if the objective was still falling"
     AT_BOUND = "best point at the edge of the search box; widen the box or use a larger grid"
+    MULTIMODAL = "another minimum is nearly as good; see the others before you believe this one"
     FAILED = "no finite objective value found; check the spectrum and the search box"
 
 

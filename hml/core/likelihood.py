@@ -9,19 +9,18 @@ import numpy as np
 import torch
 from numpy.polynomial import chebyshev
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from hml.core.config import ObjectiveConfig
 from hml.core.errors import ConfigError, SpectrumError
-from hml.core.generator import Generator, doppler
+from hml.core.forward import EXTRINSICS, ForwardModel, velocity_factors
+from hml.core.generator import Generator
 from hml.core.interfaces import Objective
-from hml.core.raster import Raster
-from hml.core.resolution import Broadening
+from hml.core.optics import reach
+from hml.core.pixels import Pixels
 from hml.core.selection import Selection
 from hml.core.space import Axis, Floats, Space
 from hml.core.spectrum import Spectrum
 
-EXTRINSICS = ("rv", "resolving_power")
 AT_ONCE = 1e8  # numbers of a batch in memory at one time
 PER_PIXEL, PER_LINE = 10, 1000  # numbers that one spectrum takes
 
@@ -103,17 +102,25 @@ class SpectrumObjective(Objective):
             if not search.has(name):
                 self.notes.append(f"{name} not applied")
         self.metric = "chi2" if weighted else "rms"
-        self.orders = [
-            made for order in orders if (made := _Order.of(generator, order, search, config, weighted)) is not None
-        ]
+        kept = [_usable(generator, order, config) for order in orders]
+        used = [found for found in kept if found is not None]
+        self.orders = [_Order.of(spectrum, config, weighted, self.device) for spectrum, _ in used]
         if not self.orders:
             low, high = generator.band
             raise SpectrumError(
                 f"{orders[0].name or 'spectrum'}: no usable pixel between {low:.1f} and {high:.1f} Å (vacuum), where "
                 "the generator has its lines; check wavelengths, medium, mask and the velocity range"
             )
+        config = _of_those_used(config, [found is not None for found in kept])
+        self.forward = ForwardModel.of(generator, [pixels for _, pixels in used], config, self._probes())
         self.pixels = sum(order.pixels for order in self.orders)
-        self.at_once = max(1, int(AT_ONCE / max(order.numbers for order in self.orders)))
+        points, lines = self.forward.rendering.points, self.forward.rendering.lines
+        self.at_once = max(1, int(AT_ONCE / (PER_PIXEL * points + PER_LINE * lines)))
+
+    def _probes(self) -> Floats:
+        """Labels in the lower corner of the box, in the middle, and in the upper corner."""
+        corners = torch.as_tensor(np.linspace(self.space.lower, self.space.upper, 3), device=self.device)
+        return np.asarray(self.search.columns(corners, self.labels).cpu())
 
     @property
     def noise(self) -> float:
@@ -122,11 +129,18 @@ class SpectrumObjective(Objective):
             return 0.0
         return float(np.median([float((1 / o.weight).median()) for o in self.orders]))
 
+    def _normalised(self, points: Tensor) -> tuple[Tensor, ...]:
+        """The model of each order, without continuum, at points `[B, P]`."""
+        labels = self.search.columns(points, self.labels)
+        return self.forward.split(self.forward(labels, self._extrinsics(points)))
+
+    def _extrinsics(self, points: Tensor) -> dict[str, Tensor]:
+        return {name: self.search.columns(points, [name])[:, 0] for name in EXTRINSICS if self.search.has(name)}
+
     def _residuals(self, points: Tensor) -> Tensor:
         """Weighted residuals `[B, N]` at points `[B, P]`."""
-        labels = self.search.columns(points, self.labels)
-        extra = {name: self.search.columns(points, [name])[:, 0] for name in EXTRINSICS if self.search.has(name)}
-        return torch.cat([order.residuals(labels, extra) for order in self.orders], -1)
+        model = self._normalised(points)
+        return torch.cat([order.residuals(flux) for order, flux in zip(self.orders, model, strict=True)], -1)
 
     def _tensor(self, points: Floats) -> Tensor:
         return torch.as_tensor(points, dtype=torch.float64, device=self.device)
@@ -154,12 +168,12 @@ class SpectrumObjective(Objective):
     def jacobian(self, point: Floats) -> Floats:
         if not self.differentiable:
             return self._differences(point)
-        tensor = self._tensor(point).expand(len(point), -1)
-        with torch.no_grad(), forward_ad.dual_level():
-            directions = torch.eye(len(point)).to(tensor)
-            dual = forward_ad.make_dual(tensor.clone(), directions)  # type: ignore[no-untyped-call]
-            tangent = forward_ad.unpack_dual(self._residuals(dual)).tangent  # type: ignore[no-untyped-call]
-        return np.asarray(tangent.T.cpu())
+        at = self._tensor(point)[None]
+        labels = {name: self.search.columns(at, [name])[:, 0] for name in self.labels}
+        with torch.no_grad():
+            flux, change = self.forward.linear(labels, self._extrinsics(at), self.space.names)
+            parts = zip(self.orders, self.forward.split(flux), self.forward.split(change), strict=True)
+            return np.asarray(torch.cat([order.change(*part) for order, *part in parts], -1).T.cpu())
 
     def _differences(self, point: Floats) -> Floats:
         """Central differences over a thousandth of the box, one-sided at its edges."""
@@ -172,120 +186,106 @@ class SpectrumObjective(Objective):
 
     def model(self, point: Floats) -> list[tuple[Spectrum, Floats]]:
         """For each order the pixels that were used and the best model (continuum included) on them."""
-        tensor = self._tensor(point)[None]
-        labels = self.search.columns(tensor, self.labels)
-        extra = {name: self.search.columns(tensor, [name])[:, 0] for name in EXTRINSICS if self.search.has(name)}
         with torch.no_grad():
-            return [(o.spectrum, o.fitted(labels, extra)[0].cpu().numpy() * o.level) for o in self.orders]
+            model = self._normalised(self._tensor(point)[None])
+            return [
+                (o.spectrum, o.fitted(flux)[0].cpu().numpy() * o.level)
+                for o, flux in zip(self.orders, model, strict=True)
+            ]
 
 
 @dataclass(frozen=True, eq=False)
 class _Order:
-    """One order: its usable pixels, the lines near it, and how light gets from one to the other."""
+    """One order: its usable pixels, and the continuum that is solved for."""
 
     spectrum: Spectrum
-    generator: Generator
-    raster: Raster  # where the model is rendered: on the data's N pixels, or on finer ones
     data: Tensor  # [N] flux over its level
     weight: Tensor  # [N] level over error, or level: residuals are in errors, or in the unit of the flux
     level: float  # mean flux
     basis: Tensor | None  # [N, D+1]
-    broadening: Broadening | None
-    nan_as_one: bool
-    step: float  # Å, typical pixel
 
     @property
     def pixels(self) -> int:
         return len(self.data)
 
-    @property
-    def numbers(self) -> int:
-        """About how many are in memory while one spectrum is rendered."""
-        return PER_PIXEL * len(self.raster) + PER_LINE * len(self.generator)
-
     @classmethod
-    def of(
-        cls, generator: Generator, order: Spectrum, search: Parameters, config: ObjectiveConfig, weighted: bool
-    ) -> _Order | None:
-        spectrum = _usable(generator, order, config)
-        if spectrum is None:
-            return None
+    def of(cls, spectrum: Spectrum, config: ObjectiveConfig, weighted: bool, device: torch.device) -> _Order:
         low, high = spectrum.band
-        near = generator.window_on(*_margins(low, high, config))
-        device = generator.reference.device
         error = spectrum.error if weighted and spectrum.error is not None else np.ones(len(spectrum))
         # without a free continuum the model has a level of its own
         level = 1.0 if config.continuum_degree is None else float(np.abs(spectrum.flux).mean())
         x = (2 * spectrum.wavelength - low - high) / max(high - low, 1e-9)
         degree = config.continuum_degree
-        step = float(np.median(np.diff(near.wavelength.cpu().numpy()))) if len(near.wavelength) > 1 else 0.02
-        kernel = (
-            None
-            if config.resolving_power is None
-            else Broadening.of(
-                spectrum.wavelength, step, config.resolving_power.bounds, generator.resolving_power, device
-            )
-        )
         return cls(
             spectrum,
-            near,
-            Raster.of(torch.as_tensor(spectrum.wavelength, device=device) if kernel is None else kernel.wavelength),
             torch.as_tensor(spectrum.flux / level, device=device),
             torch.as_tensor(level / error, device=device),
             level,
             None if degree is None else torch.as_tensor(chebyshev.chebvander(x, degree), device=device),
-            kernel,
-            config.nan_as_one,
-            step,
         )
 
-    def rendered(self, labels: Tensor, extra: Mapping[str, Tensor]) -> Tensor:
-        """Normalised model `[B, N]` on the data's pixels."""
-        velocity = extra.get("rv")
-        if self.broadening is None:
-            flux = self.generator(labels, self.raster, velocity).double()
-        else:
-            fine = self.generator(labels, self.raster, velocity).double()
-            flux = self.broadening(fine, extra["resolving_power"])
-        return torch.nan_to_num(flux, nan=1.0) if self.nan_as_one else flux
-
-    def fitted(self, labels: Tensor, extra: Mapping[str, Tensor]) -> Tensor:
-        """The model times the continuum that fits best, `[B, N]`."""
-        flux = self.rendered(labels, extra)
+    def fitted(self, flux: Tensor) -> Tensor:
+        """Normalised flux `[B, N]` times the continuum that fits best."""
         if self.basis is None:
             return flux
+        curve: Tensor = (self.basis @ self._solved(flux)[2])[..., 0]
+        return flux * curve
+
+    def _solved(self, flux: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The design `[B, N, D+1]`, the normal matrix and the coefficients `[B, D+1, 1]` of the continuum."""
+        assert self.basis is not None
         design = flux[:, :, None] * self.basis * self.weight[:, None]
         normal = design.transpose(1, 2) @ design
         right = design.transpose(1, 2) @ (self.data * self.weight)[:, None]
         # a ridge at rounding level, for pixels too few or too clustered to tell all coefficients
         ridge = 1e-13 * normal.diagonal(dim1=1, dim2=2).amax(-1)[:, None, None] * torch.eye(normal.shape[-1]).to(normal)
-        coefficients = torch.linalg.solve(normal + ridge, right)
-        curve: Tensor = (self.basis @ coefficients)[..., 0]
-        return flux * curve
+        normal = normal + ridge
+        return design, normal, torch.linalg.solve(normal, right)
 
-    def residuals(self, labels: Tensor, extra: Mapping[str, Tensor]) -> Tensor:
-        return (self.fitted(labels, extra) - self.data) * self.weight
+    def residuals(self, flux: Tensor) -> Tensor:
+        return (self.fitted(flux) - self.data) * self.weight
+
+    def change(self, flux: Tensor, change: Tensor) -> Tensor:
+        """Of the residuals, `[P, N]`, where the flux `[1, N]` changes by `[P, N]`; the coefficients change with it
+        (variable projection: Golub & Pereyra 2003, Inverse Problems 19, R1)."""
+        if self.basis is None:
+            return change * self.weight
+        design, normal, coefficients = (part[0] for part in self._solved(flux))
+        curve = (self.basis @ coefficients)[:, 0]
+        direct = change * (curve * self.weight)
+        left = (self.data - flux[0] * curve) * self.weight**2
+        turned = torch.linalg.solve(normal, ((change * left) @ self.basis - direct @ design).T)
+        total: Tensor = direct + (design @ turned).T
+        return total
 
 
-def _margins(low: float, high: float, config: ObjectiveConfig) -> tuple[float, float]:
-    """The rest wavelengths that pixels from low to high may need: velocity range and kernel wings."""
-    slow, fast = config.rv.bounds if config.rv is not None else (0.0, 0.0)
-    shift = doppler(torch.tensor([slow, fast], dtype=torch.float64)).tolist()
-    wing = 0.0 if config.resolving_power is None else Broadening.REACH / config.resolving_power.bounds[0]
-    return low * (1 - wing) / shift[1], high * (1 + wing) / shift[0]
+def _of_those_used(config: ObjectiveConfig, used: Sequence[bool]) -> ObjectiveConfig:
+    """The config, its factors of resolving power for the orders that are used; ConfigError if they are not one an
+    order."""
+    factors = config.resolving_power_factors
+    if factors is None:
+        return config
+    if len(factors) != len(used):
+        raise ConfigError(
+            f"objective.resolving_power_factors: {len(factors)} numbers for {len(used)} orders; give one for each order"
+        )
+    kept = tuple(factor for factor, use in zip(factors, used, strict=True) if use)
+    return config.model_copy(update={"resolving_power_factors": kept})
 
 
-def _usable(generator: Generator, order: Spectrum, config: ObjectiveConfig) -> Spectrum | None:
+def _usable(generator: Generator, order: Spectrum, config: ObjectiveConfig) -> tuple[Spectrum, Pixels] | None:
     """The pixels the generator can speak of at every velocity allowed; None if there are none."""
-    first, last = _margins(1.0, 1.0, config)
+    (slow, fast), wing = velocity_factors(config), reach(config)
     keep = np.zeros(len(order), dtype=bool)
     for low, high in generator.orders:
-        keep |= (order.wavelength >= low / first - 1e-9) & (order.wavelength <= high / last + 1e-9)
+        keep |= (order.wavelength >= low * fast * np.exp(wing) - 1e-9) & (
+            order.wavelength <= high * slow * np.exp(-wing) + 1e-9
+        )
     if order.mask is not None:
         keep &= order.mask
     if keep.sum() <= (config.continuum_degree or 0) + 1:
         return None
-    return Spectrum(
+    usable = Spectrum(
         order.wavelength[keep],
         order.flux[keep],
         None if order.error is None else order.error[keep],
@@ -294,3 +294,4 @@ def _usable(generator: Generator, order: Spectrum, config: ObjectiveConfig) -> S
         name=order.name,
         meta=order.meta,
     )
+    return usable, Pixels.of(order.wavelength)[keep]

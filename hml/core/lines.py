@@ -61,7 +61,8 @@ class Table:
     """Numbers at every node that an interpolator carries in between.
 
     nodes `[M, P]` in the order of `space`; values `[M, L, K]`. A line table holds one track a row of L. `breaks` are
-    the intervals (their numbers, per label) over which spectra jump from one node to the next.
+    the intervals (their numbers, per label) over which spectra jump from one node to the next; `coordinates` are the
+    names, per label, of those in which spectra are smoothest, see `hml.coordinate`.
     """
 
     space: Space
@@ -69,6 +70,7 @@ class Table:
     values: Floats
     names: tuple[str, ...] = ()  # of the K columns
     breaks: Breaks = field(default_factory=dict)
+    coordinates: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.nodes.shape != (len(self.values), len(self.space)) or self.values.ndim != 3:

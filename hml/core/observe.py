@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
 from hml.core.components import BuildContext
 from hml.core.config import RunConfig, TruthConfig
 from hml.core.errors import LabelError
 from hml.core.exposures import Exposure, read_exposures
-from hml.core.generator import doppler
 from hml.core.interfaces import GridSource, Preprocessor, TruthGrid
+from hml.core.mock import Sight, seen
 from hml.core.parts import Plan
-from hml.core.resolution import Broadening
-from hml.core.space import Floats, Node, Space
+from hml.core.pixels import Pixels
+from hml.core.space import Node, Space
 from hml.core.spectrum import Spectrum
 
 
@@ -67,7 +66,8 @@ def draw_target(
     spectrum = _seen(spectrum, grid.resolving_power, config)
     orders = [_noisy(spectrum.take(pixels), config.snr, rng) for pixels in spectrum.order_slices()]
     story += f", S/N {config.snr:g} per pixel" if config.snr else ", without noise"
-    return Target(orders, story, {**labels, "rv": config.rv, "resolving_power": config.resolving_power or np.nan})
+    known = {name: getattr(config, name) for name in ("rv", "vsini", "macroturbulence")}
+    return Target(orders, story, {**labels, **known, "resolving_power": config.resolving_power or np.nan})
 
 
 def _off_node(space: Space, rng: np.random.Generator) -> dict[str, float]:
@@ -99,40 +99,27 @@ def _inside(space: Space, node: Node) -> bool:
 
 
 def _seen(spectrum: Spectrum, grid_power: float | None, config: TruthConfig) -> Spectrum:
-    """The spectrum as a spectrograph would see it: shifted and convolved, on the same pixels less the ends."""
-    if config.rv == 0 and config.resolving_power is None:
+    """The spectrum as a spectrograph would see it: shifted and broadened, on the same pixels less the ends."""
+    sight = Sight(config.rv, config.vsini, config.limb_darkening, config.macroturbulence, config.resolving_power)
+    if sight.sharp and config.rv == 0:
         return spectrum
-    from scipy.interpolate import CubicSpline
-
-    parts = [spectrum.take(pixels) for pixels in spectrum.order_slices()]
-    shifted = []
-    factor = float(doppler(torch.tensor(config.rv)))
-    margin = abs(factor - 1) + (2.5 / config.resolving_power if config.resolving_power else 0.0)
-    for order in parts:
-        level = float(np.median(order.flux))
-        part = order.cut(order.band[0] * (1 + margin), order.band[1] * (1 - margin))
-        spline = CubicSpline(order.wavelength, order.flux / level)
-        flux = spline(part.wavelength / factor)
-        if config.resolving_power:
-            flux = _convolved(spline, part.wavelength, factor, config.resolving_power, grid_power)
-        shifted.append(replace(part, flux=flux * level, divided=None))
-    starts = np.cumsum([0, *map(len, shifted)])[:-1]
+    parts = [_seen_order(spectrum.take(pixels), sight, grid_power) for pixels in spectrum.order_slices()]
+    starts = np.cumsum([0, *map(len, parts)])[:-1]
     return replace(
-        shifted[0],
-        wavelength=np.concatenate([p.wavelength for p in shifted]),
-        flux=np.concatenate([p.flux for p in shifted]),
+        parts[0],
+        wavelength=np.concatenate([p.wavelength for p in parts]),
+        flux=np.concatenate([p.flux for p in parts]),
         starts=tuple(starts.tolist()),
         mask=None,
     )
 
 
-def _convolved(
-    spline: Callable[[Floats], Floats], wavelength: Floats, factor: float, power: float, grid_power: float | None
-) -> Floats:
-    step = float(np.median(np.diff(wavelength)))
-    broadening = Broadening.of(wavelength, step, (power, power), grid_power, torch.device("cpu"))
-    fine = torch.as_tensor(spline(broadening.wavelength.numpy() / factor))[None]
-    return np.asarray(broadening(fine, torch.tensor([power], dtype=torch.float64))[0])
+def _seen_order(order: Spectrum, sight: Sight, grid_power: float | None) -> Spectrum:
+    level = float(np.median(order.flux))
+    margin = np.expm1(sight.margin)
+    part = order.cut(order.band[0] * (1 + margin), order.band[1] * (1 - margin))
+    flux = seen(order.wavelength, order.flux / level, Pixels.of(part.wavelength), sight, grid_power)
+    return replace(part, flux=flux * level, divided=None)
 
 
 def _noisy(order: Spectrum, snr: float | None, rng: np.random.Generator) -> Spectrum:

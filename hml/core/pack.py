@@ -42,6 +42,7 @@ def describe(path: Path) -> dict[str, Any]:
         "profile": known.config.profile.name,
         "interpolator": known.config.interpolator.name,
         "median clone rms": rms[len(rms) // 2],
+        "median rms at nodes left out": float(np.median(known.left_out)) if known.left_out else "not known",
         "made with": ", ".join([f"hml {known.versions.get('hml', '?')}", *known.plugins]),
     }
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hml.core.jit import compiled
-from hml.core.space import Floats
+from hml.core.space import Floats, Space
 
 LEVELS = 127  # of an integer of eight bits, to either side
 AT_ONCE = 2**22  # numbers of what is missed that are in memory together
@@ -23,11 +23,17 @@ NUMBER = 8  # bytes of a pattern's strength at a node
 BLOCK = 4096  # pixels whose sum stays in the processor's cache
 
 
-def patterns(missed: NDArray[np.float32], part: float) -> tuple[NDArray[np.int8], Floats]:
-    """From what lines miss at every node `[M, N]` (may be mapped from a file): patterns `[R, N]`, and their strengths
-    at the nodes `[M, R]` in units of an integer. Together they take at most `part` of the bytes of `missed`."""
+def affordable(missed: NDArray[np.float32], part: float) -> int:
+    """How many patterns of it, with their strengths, take at most `part` of the bytes of what is missed `[M, N]`."""
     nodes, pixels = missed.shape
-    count = min(int(part * missed.nbytes / (pixels + NUMBER * nodes)), nodes)
+    return int(part * missed.nbytes / (pixels + NUMBER * nodes))
+
+
+def patterns(missed: NDArray[np.float32], count: int) -> tuple[NDArray[np.int8], Floats]:
+    """From what lines miss at every node `[M, N]` (may be mapped from a file): R ≤ `count` patterns `[R, N]`, and
+    their strengths at the nodes `[M, R]` in units of an integer."""
+    nodes, pixels = missed.shape
+    count = min(count, nodes)
     if count == 0:
         return np.zeros((0, pixels), np.int8), np.zeros((nodes, 0))
     gram = np.zeros((nodes, nodes))
@@ -46,7 +52,8 @@ def patterns(missed: NDArray[np.float32], part: float) -> tuple[NDArray[np.int8]
         out[:, some] = whole
         cross += missed[:, some] @ whole.T
         normal += whole @ whole.T
-    return out, np.linalg.lstsq(normal, cross.T)[0].T  # the best strengths for the patterns as they are rounded
+    best: Floats = np.linalg.lstsq(normal, cross.T)[0].T.astype(np.float64)
+    return out, best  # the best strengths for the patterns as they are rounded
 
 
 def _slices(nodes: int, pixels: int) -> list[slice]:
@@ -105,6 +112,24 @@ def _dot(gradient, shapes, out):  # type: ignore[no-untyped-def]
             for j in range(len(given)):
                 total += given[j] * np.float32(pattern[j])
             out[b, r] += total
+
+
+def nearby(space: Space, point: Floats, strengths: Tensor, nodes: Tensor, axes: Tensor) -> Tensor:
+    """Strengths `[E, E]` whose squares add up to the mean covariance of those `[Q, E]` at nodes `[Q, P]` around a point
+    `[P]`, summed over the axes `[Q]` that they belong to. Nodes count with exp(-d²/2), d in steps of the grid."""
+    steps = [np.arange(float(len(axis.nodes))) for axis in space.axes]
+    far = np.stack([
+        np.interp(nodes[:, p].cpu().numpy(), axis.nodes, step) - np.interp(point[p], axis.nodes, step)
+        for p, (axis, step) in enumerate(zip(space.axes, steps, strict=True))
+    ], -1)  # fmt: skip
+    distance = (far**2).sum(-1)
+    total, known = np.zeros((strengths.shape[1],) * 2), strengths.double().cpu().numpy()
+    for p in np.unique(axes.cpu().numpy()):
+        here = axes.cpu().numpy() == p
+        weight = np.exp(-(distance[here] - distance[here].min()) / 2)
+        total += (known[here].T * (weight / weight.sum())) @ known[here]
+    size, vectors = np.linalg.eigh(total)
+    return torch.from_numpy((vectors * np.sqrt(np.maximum(size, 0))).T[::-1].copy()).float()
 
 
 def resampled(values: Tensor, pixels: Tensor, wavelength: Tensor) -> Tensor:

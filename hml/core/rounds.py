@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hml.core.associate import APART, pile
+from hml.core.check import GridCheck
 from hml.core.interfaces import LineProfile
-from hml.core.lines import Breaks, Clone, FoundLines, LineTable, Table
+from hml.core.lines import Clone, FoundLines, LineTable, Table
 from hml.core.smooth import roughness, smoothed
-from hml.core.space import Floats, Space
+from hml.core.space import Floats
 
 CLEAR = 0.02  # depth: lines at least as deep tell how wide lines are
 TOLD = 0.1  # e-folds: how well a solver without second derivatives is taken to know a line as deep as its rms
@@ -28,10 +29,10 @@ def typical_width(found: Sequence[FoundLines]) -> float:
     return float(np.median(width[depth >= min(CLEAR, float(np.median(depth)))]))
 
 
-def no_tracks(space: Space, nodes: Floats, profile: LineProfile, breaks: Breaks) -> LineTable:
-    """A table of no line yet at nodes `[M, P]`."""
-    empty = np.zeros((len(nodes), 0, 1 + len(profile.params)))
-    table = Table(space, nodes, empty, ("shift", *profile.params), breaks)
+def no_tracks(grid: GridCheck, profile: LineProfile) -> LineTable:
+    """A table of no line yet at the nodes of a grid."""
+    empty = np.zeros((len(grid.nodes), 0, 1 + len(profile.params)))
+    table = Table(grid.space, grid.nodes, empty, ("shift", *profile.params), grid.breaks, grid.coordinates)
     return LineTable(np.zeros(0), table, np.ones(empty.shape[:2], dtype=bool))
 
 

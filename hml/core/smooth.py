@@ -35,7 +35,7 @@ def smoothed(
 
     No difference is taken across a break. Nodes may be missing; what has no two neighbours along an axis is free there.
     """
-    triples = [_second_differences(space, nodes, p, breaks.get(axis.name, ())) for p, axis in enumerate(space.axes)]
+    triples = [second_differences(space, nodes, p, breaks.get(axis.name, ())) for p, axis in enumerate(space.axes)]
     index, weight = (np.concatenate(parts) for parts in zip(*triples, strict=True))
     out, count = np.empty_like(values), max(1, AT_ONCE // max(information[:, :1].size, 1))
     scale = np.multiply.outer(rough, rough)
@@ -45,7 +45,7 @@ def smoothed(
     return out
 
 
-def _second_differences(space: Space, nodes: Floats, p: int, breaks: Sequence[int]) -> tuple[Indices, Floats]:
+def second_differences(space: Space, nodes: Floats, p: int, breaks: Sequence[int]) -> tuple[Indices, Floats]:
     """Triples of neighbours along axis p `[T, 3]` and their weights `[T, 3]`, in units of the local step."""
     row = {tuple(node): m for m, node in enumerate(nodes.tolist())}
     axis, index, weight = space.axes[p].nodes, [], []

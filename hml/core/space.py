@@ -19,7 +19,8 @@ Node = tuple[float, ...]
 LIGHT = 299_792.458
 """Speed of light, km/s."""
 
-UNITS = {"teff": "K", "logg": "dex", "feh": "dex", "alpha": "dex", "rv": "km/s"}
+UNITS = {"teff": "K", "logg": "dex", "feh": "dex", "alpha": "dex", "rv": "km/s", "vsini": "km/s",
+         "macroturbulence": "km/s"}
 
 
 @dataclass(frozen=True)

@@ -124,6 +124,7 @@ class Header(_Facts):
     nodes: list[list[Finite]] = Field(min_length=1)
     counts: list[Annotated[int, Field(ge=0)]]
     clone_rms: list[float]
+    left_out: list[float] = []
 
     @model_validator(mode="after")
     def _fitting(self) -> Header:
@@ -167,7 +168,24 @@ def check(path: Path, header: Mapping[str, Any], arrays: Arrays) -> Header:
         raise _wrong(path, "patterns", f"integers of eight bits, [any number, {len(wavelength)} pixels]")
     if (len(patterns) > 0) != (known.residual is not None) or (known.bends is None) != (known.bends_knots is None):
         raise ArtefactError(f"{path}: residual and bends: only half of what belongs to them is there; {AGAIN}")
+    _check_error(path, arrays, len(wavelength), len(known.space))
     return known
+
+
+def _check_error(path: Path, arrays: Arrays, pixels: int, labels: int) -> None:
+    """What the generator says of its own error: patterns, and their strengths at nodes along axes."""
+    axes = _line(path, arrays, "error_axes", np.int64)
+    shapes = arrays.get("error_patterns", np.zeros(0))
+    expected = {
+        "error_patterns": ((len(shapes), pixels), np.int8), "error_nodes": ((len(axes), labels), np.float64),
+        "error_strengths": ((len(axes), len(shapes)), np.float32),
+    }  # fmt: skip
+    for name, (shape, dtype) in expected.items():
+        found = arrays.get(name)
+        if found is None or found.shape != shape or found.dtype != dtype or not np.isfinite(found).all():
+            raise _wrong(path, name, f"finite numbers {list(shape)} of type {dtype.__name__}")
+    if not ((axes >= 0) & (axes < labels)).all():
+        raise _wrong(path, "error_axes", f"numbers of {labels} labels")
 
 
 def _line(path: Path, arrays: Arrays, name: str, dtype: type) -> NDArray[Any]:

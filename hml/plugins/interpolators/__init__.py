@@ -29,10 +29,11 @@ class LinearConfig(ComponentConfig):
 class CubicConfig(ComponentConfig):
     """Cubic splines along every axis."""
 
-    coordinates: dict[str, Literal["identity", "log", "inverse"]] = Field(
-        default={"teff": "inverse"},
-        description="label → what the spline runs in: the label, its logarithm, or 5040/label (for Teff, in which "
-        "line strengths are nearly linear); other labels as they are, names that the grid lacks have no effect",
+    coordinates: dict[str, Literal["identity", "log", "inverse"]] | None = Field(
+        None,
+        description="label → what the spline runs in: the label, its logarithm, or 5040/label; other labels as they "
+        "are, names that the grid lacks have no effect; null: along each axis that in which nodes that are left out "
+        "are told best by the others",
     )
     storage: Literal["int16", "float32", "float64"] = STORAGE
 

@@ -16,15 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hml import GridError
+from hml import GridError, coordinate
 from hml.plugins.interpolators.kernels import spline_weights
 
 Floats = NDArray[np.float64]
 
 MOST = 2**14  # seven cubic axes
-THETA = 5040.0  # K; θ = 5040/Teff is the excitation scale of the curve of growth
-COORDINATES = {"identity": lambda x: x, "log": lambda x: x.log(), "inverse": lambda x: -THETA / x}
-"""Increasing functions of a label, for torch tensors."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ class AxisPlan:
         if self.coordinate != "identity" and self.nodes[0] <= 0:
             raise GridError(f"axis {self.name!r} reaches {self.nodes[0]:g}, and coordinate {self.coordinate!r} needs "
                             f"values above zero; set interpolator.coordinates to {{{self.name}: identity}}")
-        return np.asarray(COORDINATES[self.coordinate](torch.tensor(self.nodes, dtype=torch.float64, device="cpu")))
+        return np.asarray(coordinate(self.coordinate)(torch.tensor(self.nodes, dtype=torch.float64, device="cpu")))
 
 
 class Basis:
@@ -90,7 +87,7 @@ class Basis:
         if all(plan.coordinate == "identity" for plan in self.plans):
             return labels
         columns = zip(self.plans, labels.unbind(1), strict=True)
-        return torch.stack([COORDINATES[plan.coordinate](column) for plan, column in columns], 1)
+        return torch.stack([coordinate(plan.coordinate)(column) for plan, column in columns], 1)
 
     def evaluate(self, x: Tensor, order: int = 0) -> tuple[Tensor, Tensor]:
         """x `[B, P]` → rows `[B, C]` int64, and all derivatives of one order of their weights `[B, P, …, P, C]`."""

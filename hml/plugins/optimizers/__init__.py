@@ -1,4 +1,4 @@
-"""Optimizers: `gp`, `differential_evolution`, `lbfgs`. Light to import; scipy and skopt come with `build`."""
+"""Optimizers: `gp`, `differential_evolution`, `lbfgs`, `lm`. Light to import; scipy and skopt come with `build`."""
 
 from __future__ import annotations
 
@@ -61,6 +61,18 @@ class LbfgsConfig(ComponentConfig):
                              "fraction of it")
 
 
+class LmConfig(ComponentConfig):
+    """Least squares from several starts."""
+
+    n_initial: int = Field(60, ge=1, description="random points, uniform in the box, evaluated as one batch")
+    n_starts: int = Field(3, ge=1, description="descents, from the best of the random points that are apart")
+    max_steps: int = Field(60, ge=1, description="most evaluations of one descent")
+    tolerance: float = Field(1e-9, gt=1e-15, description="a descent ends when a step lowers the sum of squares by "
+                             "less than this fraction of it")
+    rival: float = Field(9.0, ge=0, description="another minimum is told of if its sum of squares is larger by less "
+                         "than this many mean squared residuals")
+
+
 def _gp(config: GpConfig, _: BuildContext) -> Optimizer:
     from hml.plugins.optimizers.gp import GaussianProcess
 
@@ -79,6 +91,12 @@ def _lbfgs(config: LbfgsConfig, _: BuildContext) -> Optimizer:
     return Lbfgs(config)
 
 
+def _lm(config: LmConfig, _: BuildContext) -> Optimizer:
+    from hml.plugins.optimizers.lm import LeastSquares
+
+    return LeastSquares(config)
+
+
 @hookimpl
 def hml_optimizers() -> Iterable[Component]:
     """The optimizers of hml itself."""
@@ -90,3 +108,6 @@ def hml_optimizers() -> Iterable[Component]:
     yield Component("lbfgs", "gradient descent from several starts (scipy); precise, needs gradients",
                     LbfgsConfig, _lbfgs, traits={"needs_gradient": True},
                     reference="Byrd et al. 1995, SIAM J. Sci. Comput. 16, 1190")
+    yield Component("lm", "least squares with analytic derivatives from several starts (scipy); a second or so a star",
+                    LmConfig, _lm, traits={"needs_gradient": False},
+                    reference="Branch, Coleman & Li 1999, SIAM J. Sci. Comput. 21, 1")
