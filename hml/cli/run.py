@@ -24,7 +24,10 @@ from hml.cli.options import (
 )
 from hml.core.errors import ConfigError
 
-SpectrumFile = Annotated[Path | None, typer.Option("--spectrum", help="File to measure; else a truth from the grid.")]
+SpectrumFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--spectrum", help="File to measure; else a truth from the grid. Repeatable: exposures of one star."),
+]
 Output = Annotated[Path | None, typer.Option("--output", help="Folder of the results.")]
 
 
@@ -40,7 +43,7 @@ def run(  # one argument per option
     generator: GeneratorFile = None,
     interpolator: Interpolator = None,
     optimizer: Optimizer = None,
-    spectrum: SpectrumFile = None,
+    spectrum: SpectrumFiles = None,
     sets: Sets = None,
     output: Output = None,
     seed: Seed = None,
@@ -155,7 +158,9 @@ def reconstruct(
 
 
 def infer(
-    spectrum: Annotated[Path, typer.Option("--spectrum", help="File to measure.")],
+    spectrum: Annotated[
+        list[Path], typer.Option("--spectrum", help="File to measure. Repeatable: exposures of one star.")
+    ],
     config: ConfigFile = None,
     grid: Grid = None,
     generator: GeneratorFile = None,

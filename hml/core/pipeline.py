@@ -74,7 +74,7 @@ def observe(parts: Parts, plan: Plan) -> Target:
     """What is measured: the spectrum that was given, or one of known labels."""
     config = parts.config
     if config.spectrum.path is not None:
-        return read_target(config.spectrum.path, config, parts.context)
+        return read_target(config, parts.context)
     rng = np.random.default_rng([config.runtime.seed, 0])
     return draw_target(parts.grid, plan, parts.preprocess, config.truth, rng)
 
@@ -98,7 +98,7 @@ def report(
 ) -> RunResult:
     """The result, written to its folder."""
     result = collect(config, generator, target, found, clock.seconds, folder)
-    result = replace(result, notes=(*notes, *result.notes))
+    result = replace(result, notes=(*notes, *target.notes, *result.notes))
     write_run(result, config, generator, target, found, folder)
     return result
 
