@@ -377,8 +377,10 @@ class ObjectiveConfig(ComponentConfig):
     metric: Literal["chi2", "rms"] = Field(
         "chi2", description="mean squared residual over the errors, or root mean square residual as in the paper"
     )
-    continuum_degree: int | None = Field(
-        2, ge=0, le=15, description="free Chebyshev continuum per order, solved in closed form; null: none"
+    continuum_degree: Annotated[int, Field(ge=0, le=15)] | Literal["auto"] | None = Field(
+        "auto",
+        description="free Chebyshev continuum per order, solved in closed form; auto: of the degree that foretells "
+        "pixels best that are left out, chosen per order from the data, and again once a model is found; null: none",
     )
     resolving_power: Selection | None = Field(
         None, description="λ/Δλ of the data: a number (fixed), [low, high] (free); null: not applied"

@@ -64,10 +64,11 @@ def infer(
 def _weighed(
     objective: SpectrumObjective, found: OptimizeResult
 ) -> tuple[SpectrumObjective, OptimizeResult]:
-    """Again from where the search ended, with what could not be known before: what the generator may miss there, and
-    which pixels are outliers."""
-    for _ in range(TURNS):
-        better = objective.without_outliers(found.point) if objective.config.outliers == "clip" else objective
+    """Again from where the search ended, with what could not be known before: what the generator may miss there,
+    which pixels are outliers, and what continuum is left."""
+    for turn in range(TURNS):
+        better = objective.with_best_continuum(found.point) if turn < 2 else objective
+        better = better.without_outliers(found.point) if better.config.outliers == "clip" else better
         better = better if better.shared else better.with_model_error(found.point)
         if better is objective:
             break

@@ -200,6 +200,19 @@ class SpectrumObjective(Objective):
 
     # --- what is known once a point has been found ---
 
+    def with_best_continuum(self, point: Floats) -> SpectrumObjective:
+        """The same objective with continua of the degrees that go best with the model at `point`, where the config
+        leaves that open; this one if they are as they were."""
+        if self.config.continuum_degree != "auto":
+            return self
+        with torch.no_grad():
+            model = [flux[0].cpu().numpy() for flux in self._normalised(self._tensor(point)[None])]
+        degrees = [order.best_degree(flux) for order, flux in zip(self.orders, model, strict=True)]
+        if degrees == [order.degree for order in self.orders]:
+            return self
+        orders = [order.with_degree(degree) for order, degree in zip(self.orders, degrees, strict=True)]
+        return self._changed(orders=orders, shared=None)
+
     def with_model_error(self, point: Floats) -> SpectrumObjective:
         """The same objective with what the generator may miss at `point` as errors that pixels share. Where nothing is
         known of that, or no errors are used, it is this one."""
