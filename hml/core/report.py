@@ -52,7 +52,7 @@ def collect(
     target: Target,
     found: Inference,
     seconds: Mapping[str, float],
-    folder: Path,
+    folder: Path | str,
 ) -> RunResult:
     """Everything a program may want to know of a run."""
     search = found.search
