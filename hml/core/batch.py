@@ -20,7 +20,7 @@ import torch
 
 from hml.core import workers
 from hml.core.batch_desk import Clerk, Desk
-from hml.core.batch_table import CRASHED, Heading, Ledger, Row, one_line, read_batch, renamed
+from hml.core.batch_table import CRASHED, Heading, Ledger, Row, one_line, read_batch, renamed, shown
 from hml.core.components import Progress, quiet
 from hml.core.config import RunConfig
 from hml.core.errors import ConfigError, HmlError
@@ -127,11 +127,6 @@ def _known(
     contents, names = {task.sha256 for task in tasks}, {shown(task.file) for task in tasks}
     rest = [row for row in before[1] if row.sha256 not in contents and row.file not in names]
     return kept, dict(enumerate(rest, start=len(tasks)))
-
-
-def shown(file: Path) -> str:
-    """The name of a file in its row."""
-    return one_line(str(file))
 
 
 # --- side by side ------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hml.core.batch_table import CRASHED, FAILED, Heading, Row, one_line
+from hml.core.batch_table import CRASHED, FAILED, Heading, Row, one_line, shown
 from hml.core.build import obtain_generator
 from hml.core.components import Progress, quiet
 from hml.core.config import RunConfig, parse_config
@@ -65,7 +65,7 @@ class Desk:
     def measure(self, file: Path, sha256: str) -> Row:
         """A row, whatever happens."""
         start = time.perf_counter()
-        name = one_line(str(file))
+        name = shown(file)
         try:
             row = _row(self.result(file), name, sha256)
         except HmlError as error:

@@ -167,6 +167,12 @@ def renamed(row: Row, file: str) -> Row:
     return replace(row, file=file)
 
 
+def shown(file: Path) -> str:
+    """The name of a file in its row, which must not look like a comment."""
+    name = one_line(str(file))
+    return f"./{name}" if name.startswith("#") else name
+
+
 def one_line(text: str, most: int = 1000) -> str:
     """Text of any origin as one line that can be printed and stored."""
     flat = " ".join(text.split())
