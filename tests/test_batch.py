@@ -1,4 +1,4 @@
-"""Many spectra: the rows of single runs, in the order asked for, whatever goes wrong and however often it is stopped."""
+"""Many spectra: the rows of single runs, in the order of the files, whatever goes wrong and however often it stops."""
 
 import json
 import os

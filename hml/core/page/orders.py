@@ -8,7 +8,6 @@ from functools import cached_property
 
 import numpy as np
 
-from hml.core import figures
 from hml.core.infer import Inference
 from hml.core.observe import Target
 from hml.core.spectrum import Floats, Spectrum
@@ -93,11 +92,6 @@ class OrderView:
         untold = max(masked - sum(causes.values()), 0)
         outside = self.pixels - self.used - masked
         return {k: n for k, n in {**causes, MASKED: untold, OUTSIDE: outside}.items() if n > 0}
-
-    def picture(self) -> bytes:
-        assert self.fitted is not None
-        part = self.fitted
-        return figures.order(part.wavelength, part.flux, part.model, part.error, self.dropped)
 
 
 def views(found: Inference, target: Target) -> list[OrderView]:

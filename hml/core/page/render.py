@@ -14,7 +14,8 @@ from hml.core.infer import Inference
 from hml.core.observe import Target
 from hml.core.page.citations import citations
 from hml.core.page.orders import OrderView, pictured, views
-from hml.core.page.words import cells, fit_quality, number, status
+from hml.core.page.panel import panel
+from hml.core.page.words import cells, digits, fit_quality, number, status
 from hml.core.page.worst import worst_lines
 from hml.core.result import RunResult
 
@@ -63,8 +64,8 @@ def _order(order: OrderView, has_picture: bool, unfolded: bool) -> dict[str, Any
         "view": order,
         "open": unfolded,
         "chi2": "" if fitted is None or fitted.chi2 is None else number(fitted.chi2, 2),
-        "rms": "" if fitted is None else f"{100 * fitted.rms:.2g} %",
-        "picture": _inline(order.picture()) if has_picture else None,
+        "rms": "" if fitted is None else f"{number(100 * fitted.rms, digits(100 * fitted.rms, 0.0))} %",
+        "picture": panel(order) if has_picture else None,
     }
 
 

@@ -17,6 +17,7 @@ from hml.core.tracks import strengths
 SHOWN = 15  # at most
 CLEAR = 4.0  # standard deviations from which on a stretch is shown: of 57,000 pixels of noise one reaches it
 SMOOTH = np.array([0.25, 0.5, 0.25])
+LEAST_WINDOW, PARTS = 31, 12  # pixels, and parts of an order: what keeps its level for longer is a trend
 NEAR = 2.0  # pixels beyond a stretch in which a track may lie
 
 
@@ -49,14 +50,24 @@ def _stretches(number: int, fitted: Fitted) -> Iterator[Worst]:
     pixel of noise."""
     step = np.diff(fitted.wavelength)
     usual = float(np.median(step)) if len(step) else 0.0
-    smooth = np.convolve(fitted.residual / fitted.noise, SMOOTH, "same")
+    residual = _without_trend(fitted.residual)
+    smooth = np.convolve(residual / fitted.noise, SMOOTH, "same")
     edges = np.flatnonzero((np.diff(np.sign(smooth)) != 0) | (step > 3 * usual)) + 1
     for part in np.split(np.arange(len(smooth)), edges):
-        yield _stretch(number, fitted, slice(part[0], part[-1] + 1), usual)
+        inside = slice(part[0], part[-1] + 1)
+        yield _stretch(number, residual[inside], fitted.noise[inside], fitted.wavelength[inside], usual)
 
 
-def _stretch(number: int, fitted: Fitted, part: slice, step: float) -> Worst:
-    residual, weight, x = fitted.residual[part], fitted.noise[part] ** -2.0, fitted.wavelength[part]
+def _without_trend(residual: Floats) -> Floats:
+    """What a continuum that bends too little leaves is no line."""
+    from scipy.ndimage import median_filter
+
+    window = max(LEAST_WINDOW, len(residual) // PARTS) | 1
+    return np.asarray(residual - median_filter(residual, window, mode="nearest"))
+
+
+def _stretch(number: int, residual: Floats, noise: Floats, x: Floats, step: float) -> Worst:
+    weight = noise**-2.0
     strength = np.abs(residual) + 1e-30
     peak = int(np.argmax(strength))
     return Worst(
