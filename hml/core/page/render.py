@@ -16,7 +16,7 @@ from hml.core.page.citations import citations
 from hml.core.page.orders import OrderView, pictured, views
 from hml.core.page.panel import panel
 from hml.core.page.words import cells, digits, fit_quality, number, status
-from hml.core.page.worst import worst_lines
+from hml.core.page.worst import CLEAR, worst_lines
 from hml.core.result import RunResult
 
 FEW = 3  # orders that are shown unfolded
@@ -43,6 +43,7 @@ def page(
             known=any(p.truth is not None for p in result.parameters),
             orders=[_order(order, order.number in pictured(orders), len(orders) <= FEW) for order in orders],
             worst=worst_lines(orders, generator, values),
+            clear=CLEAR,
             pictures={name: _inline(content) for name, content in pictures.items()},
             grid=generator.header["grid"]["name"],
             config=dump_config(config),
