@@ -216,8 +216,7 @@ def test_noise_alone_and_bent_continua_have_no_worst_lines(generator):
             fitted = Fitted(wavelength, 1 + noise + trend, np.ones(4000), np.full(4000, 0.01))
             order = OrderView(1, "", Spectrum(wavelength, fitted.flux), fitted)
             found += worst_lines([order], generator, TRUTH)
-    assert len(found) <= 2  # of 80,000 pixels
-    assert all(abs(worst.significance) < 5 for worst in found)
+    assert found == []
 
 
 @given(st.integers(0, 39), st.floats(-80, 80))
