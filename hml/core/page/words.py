@@ -47,7 +47,7 @@ def status(result: RunResult) -> dict[str, str]:
         means = result.status
     good = result.status == Status.CONVERGED.name.lower()
     text = "The search converged." if good else _sentence(means)
-    return {"word": result.status.replace("_", " "), "kind": "good" if good else BAD, "text": text}
+    return {"word": result.status.replace("_", " ").capitalize(), "kind": "good" if good else BAD, "text": text}
 
 
 def fit_quality(result: RunResult) -> str:
