@@ -85,6 +85,22 @@ def table(config: type[BaseModel]) -> Iterator[str]:
         yield "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 
+def section(name: str, config: type[BaseModel], mark: str) -> Iterator[str]:
+    """A section's fields, and below it those of the sections inside."""
+    yield from (f"{mark} `{name}`", "", inspect.getdoc(config) or "", "", *table(config), "")
+    for field, info in config.model_fields.items():
+        for inner in sections_in(info.annotation):
+            yield from section(f"{name}.{field}", inner, "###")
+
+
+def sections_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The configs that an annotation holds, such as `BlazeConfig | None` or `dict[str, MaskConfig]`."""
+    if isinstance(annotation, type) and issubclass(annotation, hml.ComponentConfig):
+        yield annotation
+    for part in get_args(annotation):
+        yield from sections_in(part)
+
+
 def component(entry: Entry) -> Iterator[str]:
     part = entry.component
     yield f"### `{part.name}`"
@@ -115,7 +131,7 @@ def config_page() -> Iterator[str]:
     yield from ("## Top level", "", *table(hml.RunConfig), "")
     for name, field in hml.RunConfig.model_fields.items():
         if is_section(field) and isinstance(field.annotation, type):
-            yield from (f"## `{name}`", "", inspect.getdoc(field.annotation) or "", "", *table(field.annotation), "")
+            yield from section(name, field.annotation, "##")
     for family in FAMILIES:
         yield from (f"## {family}", "")
         for entry in hml.installed().family(family):

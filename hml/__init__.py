@@ -8,6 +8,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "hml.core.barycentre": ["Pointing"],
     "hml.core.blase": ["read_blase", "write_blase"],
     "hml.core.components": ["Applies", "BuildContext", "Component", "ComponentConfig", "Progress", "quiet"],
     "hml.core.config": [

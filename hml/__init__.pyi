@@ -1,4 +1,5 @@
 # Written by docs/make_reference.py: the public names for type checkers; __init__.py loads them lazily.
+from hml.core.barycentre import Pointing as Pointing
 from hml.core.blase import read_blase as read_blase
 from hml.core.blase import write_blase as write_blase
 from hml.core.components import Applies as Applies

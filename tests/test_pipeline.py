@@ -129,6 +129,14 @@ def test_a_file_is_measured_like_a_star(tmp_path):
     assert result["teff"].truth is None
     assert abs(result["teff"].value - 5310) < 60
     assert abs(result["feh"].value + 0.2) < 0.1
+    again = star.flux + level * np.random.default_rng(1).standard_normal(len(star))
+    write_spectrum(Spectrum(star.wavelength, again, np.full(len(star), level), unit=star.unit), tmp_path / "again.ecsv")
+    masks = {"edge": {"drop": [[8700, 8702]], "frame": "rest"}}
+    both = pipeline.run(tiny(spectrum={"path": [str(path), str(tmp_path / "again.ecsv")], "masks": masks}))
+    assert both.counts["orders"] == 2 * result.counts["orders"]
+    assert both.counts["pixels"] < 2 * result.counts["pixels"]
+    assert 0.55 < both["teff"].error / result["teff"].error < 0.9  # about one over the root of two
+    assert abs(both["teff"].value - 5310) < 60
 
 
 def test_velocity_and_resolution_are_recovered_when_free(tmp_path):

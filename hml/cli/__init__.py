@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from hml.cli import check, config, grid, lines, plot, run, show
+from hml.cli import check, config, grid, lines, plot, run, show, spectrum
 from hml.core.errors import HmlError
 
 INTERRUPTED = 130  # what the shell calls a program that was stopped with Ctrl-C
@@ -25,6 +25,7 @@ lines.add_to(app)
 plot.add_to(app)
 check.add_to(grid.app)
 app.add_typer(grid.app, name="grid")
+app.add_typer(spectrum.app, name="spectrum")
 app.add_typer(config.app, name="config")
 show.add_to(app)
 

@@ -45,7 +45,7 @@ def make_config(  # one argument per shared option
     sets: list[str] | None = None,
     seed: int | None = None,
     device: str | None = None,
-    spectrum: Path | None = None,
+    spectrum: Sequence[Path] | None = None,
     generator: Path | None = None,
 ) -> RunConfig:
     """The config that the options of a command mean."""
@@ -54,7 +54,8 @@ def make_config(  # one argument per shared option
     if generator is not None:
         _refuse_decided(generator, {"--grid": grid, "--interpolator": interpolator}, sets or ())
     slots = {"grid": grid, "interpolator": interpolator, "optimizer": optimizer}
-    fields = {"runtime.seed": seed, "runtime.device": device, "spectrum.path": spectrum, "generator.path": generator}
+    files = None if not spectrum else spectrum[0] if len(spectrum) == 1 else list(spectrum)
+    fields = {"runtime.seed": seed, "runtime.device": device, "spectrum.path": files, "generator.path": generator}
     return load_config(
         config,
         slots={k: v for k, v in slots.items() if v is not None},

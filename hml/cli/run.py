@@ -24,7 +24,10 @@ from hml.cli.options import (
 )
 from hml.core.errors import ConfigError
 
-SpectrumFile = Annotated[Path | None, typer.Option("--spectrum", help="File to measure; else a truth from the grid.")]
+SpectrumFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--spectrum", help="File to measure; else a truth from the grid. Repeatable: exposures of one star."),
+]
 Output = Annotated[Path | None, typer.Option("--output", help="Folder of the results.")]
 
 
@@ -40,7 +43,7 @@ def run(  # one argument per option
     generator: GeneratorFile = None,
     interpolator: Interpolator = None,
     optimizer: Optimizer = None,
-    spectrum: SpectrumFile = None,
+    spectrum: SpectrumFiles = None,
     sets: Sets = None,
     output: Output = None,
     seed: Seed = None,
@@ -156,7 +159,7 @@ def reconstruct(
 
 def infer(
     files: Annotated[list[Path] | None, typer.Argument(help="Files to measure, a star each.")] = None,
-    spectrum: SpectrumFile = None,
+    spectrum: SpectrumFiles = None,
     config: ConfigFile = None,
     grid: Grid = None,
     generator: GeneratorFile = None,
@@ -184,14 +187,14 @@ def infer(
     show_batch(infer_many(chosen, files, output, progress=progress()), json)
 
 
-def _one_spectrum(files: list[Path], spectrum: SpectrumFile, output: Path | None) -> SpectrumFile:
-    """The one that is measured into a folder; None if a table is wanted."""
+def _one_spectrum(files: list[Path], spectrum: list[Path] | None, output: Path | None) -> list[Path] | None:
+    """The exposures of the one star that is measured into a folder; None if a table is wanted."""
     if bool(files) == bool(spectrum):
-        raise ConfigError("name the files to measure, or one with --spectrum, and not both")
+        raise ConfigError("name the files to measure, or those of one star with --spectrum, and not both")
     if not files:
         return spectrum
     if output is not None and output.suffix == ".ecsv":
         return None
     if len(files) > 1:
         raise ConfigError(f"{len(files)} files: say with --output results.ecsv where their table is to be")
-    return files[0]
+    return files

@@ -85,7 +85,7 @@ class Component:
     | profiles | – |
     | interpolators | `requires_rectilinear`, `differentiable` |
     | optimizers | `needs_gradient` |
-    | readers | `suffixes` (a tuple of file endings tried first) |
+    | readers | `suffixes` (a tuple of file endings tried first), `instrument` (its one instrument; asked before all) |
     """
 
     name: str

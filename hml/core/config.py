@@ -15,6 +15,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError, core_schema
 
@@ -238,16 +239,114 @@ class GeneratorConfig(ComponentConfig):
     )
 
 
+class MaskConfig(ComponentConfig):
+    """Pixels that are not used."""
+
+    file: UserPath | None = Field(None, description="table of wavelength (vacuum Å) and value, rising in wavelength")
+    above: float | None = Field(
+        None, description="pixels where the file's value is above this are left out; of a mask of 0 and 1: 0.5"
+    )
+    below: float | None = Field(
+        None, description="pixels where the file's value is below this, as the transmission of the atmosphere"
+    )
+    drop: tuple[Band, ...] = Field((), description="stretches left out, vacuum Å: [[low, high], …]")
+    keep: tuple[Band, ...] = Field((), description="stretches outside of which everything is left out")
+    frame: Literal["observed", "barycentric", "rest"] = Field("observed", description="whose wavelengths these are")
+    rv: float = Field(
+        0.0, gt=-FASTEST, lt=FASTEST, description="km/s of the star about the barycentre, for frame rest"
+    )
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> MaskConfig:
+        if (self.file is not None) + bool(self.drop) + bool(self.keep) != 1:
+            raise ValueError("expected one of file, drop and keep")
+        if self.file is None and (self.above is not None or self.below is not None):
+            raise ValueError("above and below are limits to the values of a file; name it with file")
+        if self.rv and self.frame != "rest":
+            raise ValueError("rv is of no use without frame: rest")
+        return self
+
+
+class BlazeConfig(ComponentConfig):
+    """A star without lines, or a lamp, seen by the same spectrograph."""
+
+    path: UserPath = Field(description="file of the standard")
+    reader: ReaderSlot | None = Field(None, description="null: as for the star")
+    hydrogen: bool = Field(True, description="lines of hydrogen are left out of it, as of an A0V star; false: a lamp")
+    degree: int | None = Field(
+        None, ge=0, le=15, description="of each order's Chebyshev envelope; null: chosen by cross-validation"
+    )
+
+
+class RezeroConfig(ComponentConfig):
+    """Wavelengths set right by lines of the air."""
+
+    file: UserPath = Field(description="template of the atmosphere: wavelength (vacuum Å) and transmission")
+    limit: float = Field(10.0, ge=1, le=1000, description="how far the zero point may be off, km/s")
+
+
+class BarycentricConfig(ComponentConfig):
+    """The correction, and what a file may lack for it."""
+
+    correct: bool | None = Field(
+        None, description="null: where the reader knows the observatory, or something is given here; true: or stop"
+    )
+    velocity: float | None = Field(
+        None, gt=-FASTEST, lt=FASTEST, description="km/s to add to measured velocities, instead of all below"
+    )
+    ra: float | None = Field(None, ge=0, le=360, description="degrees (ICRS, at the time of the exposure)")
+    dec: float | None = Field(None, ge=-90, le=90, description="degrees")
+    time: float | str | None = Field(None, description="UTC of the exposure's middle: 2018-10-03T01:49:05, or a JD")
+    site: tuple[float, float, float] | None = Field(None, description="telescope: [degrees east, degrees north, m]")
+
+    @property
+    def given(self) -> bool:
+        """Whether anything is said."""
+        return any(value is not None for name, value in self if name != "correct")
+
+
 class SpectrumConfig(ComponentConfig):
     """The observed spectrum. Without a path a truth is drawn from the grid, see `truth`."""
 
-    path: UserPath | None = Field(None, description="file to measure")
+    path: UserPath | Annotated[tuple[UserPath, ...], Field(min_length=1)] | None = Field(
+        None, description="file to measure, or a list of exposures of one star, measured together"
+    )
     reader: ReaderSlot | None = Field(None, description="null: the first reader that knows the file")
     preprocess: tuple[PreprocessorSlot, ...] = default_steps()
-    wavelength: Band | None = Field(None, description="part to use, vacuum Å [low, high]")
+    wavelength: Band | None = Field(
+        None, description="part to use, vacuum Å [low, high]; barycentric where the correction is applied"
+    )
     bad_pixels: Literal["refuse", "mask"] = Field(
         "refuse", description="what to do with non-finite flux or useless errors: stop, or leave those pixels out"
     )
+    masks: dict[str, MaskConfig] = Field(
+        default={},
+        description="pixels left out, by names of your own: {sky: {file: lines.txt}, water: {drop: [[9300, 9700]]}}; "
+        "see [masks](observations.md#masks)",
+    )
+    least: float = Field(
+        0.0, ge=0, lt=1, description="orders with less than this part of their pixels left are dropped, with a note"
+    )
+    blaze: BlazeConfig | None = Field(
+        None, description="{path: standard.fits}: the smooth upper envelope of its orders is divided out; null: nothing"
+    )
+    rezero: RezeroConfig | None = Field(
+        None, description="{file: transmission.csv}: zero point of wavelengths from lines of the air; null: as it is"
+    )
+    barycentric: BarycentricConfig = Field(
+        BarycentricConfig(), description="from the observatory's frame to the barycentre of the solar system"
+    )
+
+    @model_validator(mode="after")
+    def _each_its_time(self) -> SpectrumConfig:
+        if len(self.paths) > 1 and (self.barycentric.time or self.barycentric.velocity) is not None:
+            raise ValueError("barycentric.time and velocity are those of one exposure, and path names several")
+        return self
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The exposures; none where a truth is measured."""
+        return (self.path,) if isinstance(self.path, Path) else self.path or ()
 
 
 class TruthConfig(ComponentConfig):
@@ -265,14 +364,23 @@ class TruthConfig(ComponentConfig):
     )
 
 
+class Normal(ComponentConfig):
+    """A normal distribution."""
+
+    mean: float = Field(allow_inf_nan=False)
+    sigma: float = Field(gt=0, allow_inf_nan=False)
+
+
 class ObjectiveConfig(ComponentConfig):
     """What is minimised: the distance between generator and data."""
 
     metric: Literal["chi2", "rms"] = Field(
         "chi2", description="mean squared residual over the errors, or root mean square residual as in the paper"
     )
-    continuum_degree: int | None = Field(
-        2, ge=0, le=15, description="free Chebyshev continuum per order, solved in closed form; null: none"
+    continuum_degree: Annotated[int, Field(ge=0, le=15)] | Literal["auto"] | None = Field(
+        "auto",
+        description="free Chebyshev continuum per order, solved in closed form; auto: of the degree that foretells "
+        "pixels best that are left out, chosen per order from the data, and again once a model is found; null: none",
     )
     resolving_power: Selection | None = Field(
         None, description="λ/Δλ of the data: a number (fixed), [low, high] (free); null: not applied"
@@ -294,6 +402,24 @@ class ObjectiveConfig(ComponentConfig):
         True,
         description="broadened spectra are averaged over each pixel; false where `resolving_power` was measured with "
         "the pixels and thus holds them already",
+    )
+    model_error: bool = Field(
+        True,
+        description="the generator's own error, as kept with it, counts beside the data's: once labels are found, they "
+        "are found again with what the generator may miss there as errors that pixels share",
+    )
+    noise: Literal["given", "inflate", "free"] = Field(
+        "inflate",
+        description="the scale of the data's errors: as given; larger where residuals are; or as residuals have it",
+    )
+    outliers: Literal["none", "clip", "student_t"] = Field(
+        "none",
+        description="clip: pixels that miss by more than `clip` errors are left out and labels found again; student_t: "
+        "all pixels count, with the wings of Student's t of 4 degrees of freedom",
+    )
+    clip: float = Field(5.0, gt=1, description="errors, for outliers: clip")
+    priors: dict[str, Normal] = Field(
+        default={}, description="parameter → {mean, sigma} of a normal prior; all others are uniform in their range"
     )
     nan_as_one: bool = Field(False, description="a NaN of the generator counts as continuum, as in the paper")
 

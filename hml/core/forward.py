@@ -22,11 +22,13 @@ from hml.core.generator import Generator, doppler
 from hml.core.optics import Extrinsics, Optics, require_no_sharpening
 from hml.core.pixels import Pixels
 from hml.core.raster import Raster
+from hml.core.residual import resampled
 from hml.core.space import Floats
 from hml.core.steps import needed_steps
 
 EXTRINSICS = ("rv", "vsini", "macroturbulence", "resolving_power")
 BROADENING = EXTRINSICS[1:]
+SIDE = 3  # pixels of the generator beyond what is rendered: its residual is interpolated between four
 APART = 100.0  # Å without a pixel: worth a call of its own, since few lines reach across
 
 
@@ -82,6 +84,15 @@ class ForwardModel:
         order = [[*first, *rest].index(name) for name in names]
         return flux.double(), changes[order].double()
 
+    def errors(self, labels: Tensor, extrinsics: Extrinsics) -> Tensor:
+        """The generator's own error near labels `[1, P]`, seen through all of this: patterns `[E, N]`, see
+        `Generator.errors`."""
+        fine = self.rendering.errors(labels, extrinsics.get("rv"))
+        if self.optics is None or len(fine) == 0:
+            return fine[:, self.index].double() if self.optics is None else fine.new_zeros(0, sum(self.counts)).double()
+        every = {name: value.expand(len(fine)) for name, value in extrinsics.items()}
+        return self.optics(1 + fine, every).double() - 1  # optics let orders fade into a continuum of one
+
     def split(self, flux: Tensor) -> tuple[Tensor, ...]:
         """`[B, N]` by order."""
         return torch.split(flux, list(self.counts), -1)
@@ -97,9 +108,11 @@ class Rendering:
     def of(cls, generator: Generator, wavelength: Floats, config: ObjectiveConfig) -> Rendering:
         slow, fast = velocity_factors(config)
         cuts = np.flatnonzero(np.diff(wavelength) > APART) + 1
+        own = generator.wavelength
+        beyond = SIDE * float(own.diff().median()) if len(own) > 1 else 0.0
         parts = []
         for part in np.split(wavelength, cuts):
-            near = generator.window_on(part[0] / fast, part[-1] / slow)
+            near = generator.window_on(part[0] / fast - beyond, part[-1] / slow + beyond)
             parts.append((near, Raster.of(torch.as_tensor(part, device=generator.reference.device))))
         return cls(tuple(parts))
 
@@ -126,6 +139,15 @@ class Rendering:
                 speed = forward_ad.make_dual(speed, directions["rv"])  # type: ignore[no-untyped-call]
             flux, change = forward_ad.unpack_dual(self(dual, speed))  # type: ignore[no-untyped-call]
         return flux[:1], torch.zeros_like(flux) if change is None else change
+
+    def errors(self, labels: Tensor, velocity: Tensor | None) -> Tensor:
+        """Patterns `[E, U]`."""
+        factor = 1.0 if velocity is None else doppler(velocity)
+        at = labels[0].cpu().numpy()
+        return torch.cat([
+            resampled(generator.errors(at), generator.wavelength, raster.wavelength / factor)
+            for generator, raster in self.parts
+        ], -1)  # fmt: skip
 
     @property
     def points(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from hml.core.likelihood import SpectrumObjective, parameters
 from hml.core.observe import Target
 from hml.core.space import Floats
 
+TURNS = 4  # at most, of finding outliers and labels again
+STEPS = 30  # evaluations, at most, of each
+AT_EDGE = 1e-6  # of the box
 MADE_UP = "the grid has no node at a corner of the cell that the labels lie in; it was made up from others"
 
 
@@ -48,27 +51,55 @@ def infer(
         result = optimizer.minimize(objective, objective.space, rng, on_step)
     if result.status is Status.FAILED:
         raise SpectrumError(f"{target.orders[0].name or target.story}: {Status.FAILED.value}")
+    objective, result = _weighed(objective, result)
     if generator.made_up({name: search.complete(result.point)[name] for name in generator.space.names}):
         objective.notes.append(MADE_UP)
-    covariance = laplace(objective, result.point)
+    covariance = objective.covariance(result.point)
     spread = {} if covariance is None else dict(zip(search.space.names, np.sqrt(np.diag(covariance)), strict=True))
     return Inference(
         search.complete(result.point), {k: float(v) for k, v in spread.items()}, covariance, result, objective
     )
 
 
-def laplace(objective: SpectrumObjective, point: Floats) -> Floats | None:
-    """Covariance `[P, P]` of the parameters: the inverse of JᵀJ at `point`, scaled by the mean squared residual where
-    that exceeds the errors (or where there are none). None if the data leave a parameter undetermined."""
-    jacobian, residuals = objective.jacobian(point), objective.residuals(point)
-    if not (np.isfinite(jacobian).all() and np.isfinite(residuals).all()):
-        return None
-    width = objective.space.upper - objective.space.lower
-    scaled = jacobian * width  # parameters in units of the box: the condition number then means something
-    normal = scaled.T @ scaled
-    if np.linalg.cond(normal) > 1e12:
-        return None
-    mean = float((residuals**2).sum() / max(len(residuals) - len(point), 1))
-    factor = max(1.0, mean) if objective.metric == "chi2" else mean
-    covariance: Floats = np.linalg.inv(normal) * factor * np.outer(width, width)
-    return covariance
+def _weighed(
+    objective: SpectrumObjective, found: OptimizeResult
+) -> tuple[SpectrumObjective, OptimizeResult]:
+    """Again from where the search ended, with what could not be known before: what the generator may miss there,
+    which pixels are outliers, and what continuum is left."""
+    for turn in range(TURNS):
+        better = objective.with_best_continuum(found.point) if turn < 2 else objective
+        better = better.without_outliers(found.point) if better.config.outliers == "clip" else better
+        better = better if better.shared else better.with_model_error(found.point)
+        if better is objective:
+            break
+        objective, found = better, polished(better, found)
+    return objective, found
+
+
+def polished(objective: SpectrumObjective, found: OptimizeResult) -> OptimizeResult:
+    """The minimum near one that was found for a slightly different objective."""
+    from scipy.optimize import least_squares
+
+    space = objective.space
+    width = space.upper - space.lower
+    inside = np.clip((found.point - space.lower) / width, 1e-9, 1 - 1e-9)
+
+    def point(unit: Floats) -> Floats:
+        return np.clip(space.lower + unit * width, space.lower, space.upper)
+
+    end = least_squares(
+        lambda unit: objective.residuals(point(unit)), inside, lambda unit: objective.jacobian(point(unit)) * width,
+        bounds=(0.0, 1.0), x_scale="jac", max_nfev=STEPS,
+    )  # fmt: skip
+    at = [found.point, point(end.x)]
+    values = objective.values(np.stack(at))
+    best = int(np.nanargmin(values))
+    return replace(
+        found, point=at[best], value=float(values[best]), evaluations=found.evaluations + int(end.nfev) + 2,
+        status=_status(found.status, end.x),
+    )  # fmt: skip
+
+
+def _status(before: Status, unit: Floats) -> Status:
+    edge = bool((np.minimum(unit, 1 - unit) <= AT_EDGE).any())
+    return Status.AT_BOUND if edge else Status.CONVERGED if before is Status.AT_BOUND else before

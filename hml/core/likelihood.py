@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.polynomial import chebyshev
 from torch import Tensor
 
 from hml.core.config import ObjectiveConfig
 from hml.core.errors import ConfigError, SpectrumError
-from hml.core.forward import EXTRINSICS, ForwardModel, velocity_factors
+from hml.core.forward import EXTRINSICS, ForwardModel
 from hml.core.generator import Generator
 from hml.core.interfaces import Objective
-from hml.core.optics import reach
-from hml.core.pixels import Pixels
+from hml.core.noise import Shared, rooted, spread_of_estimate
+from hml.core.order import Order, usable_part
 from hml.core.selection import Selection
 from hml.core.space import Axis, Floats, Space
 from hml.core.spectrum import Spectrum
 
 AT_ONCE = 1e8  # numbers of a batch in memory at one time
+MEDIAN = 0.6745  # of the size of a normal deviate
 PER_PIXEL, PER_LINE = 10, 1000  # numbers that one spectrum takes
 
 
@@ -87,8 +89,12 @@ class SpectrumObjective(Objective):
 
     `value` is the mean squared residual in units of the errors (`chi2`) or the root mean square residual (`rms`). The
     continuum of each order is a Chebyshev series times the model, its coefficients solved by linear least squares
-    inside every evaluation, so that they cost no search.
+    inside every evaluation, so that they cost no search. Beside those of N pixels there is a residual for each prior;
+    with `student_t` residuals are such that their squares are as that distribution has it.
     """
+
+    shared: Shared | None = None
+    """The generator's own error, once it is known where: see `with_model_error`."""
 
     def __init__(self, generator: Generator, orders: Sequence[Spectrum], search: Parameters, config: ObjectiveConfig):
         self.search, self.space, self.config = search, search.space, config
@@ -102,9 +108,11 @@ class SpectrumObjective(Objective):
             if not search.has(name):
                 self.notes.append(f"{name} not applied")
         self.metric = "chi2" if weighted else "rms"
-        kept = [_usable(generator, order, config) for order in orders]
+        self.robust = weighted and config.outliers == "student_t"
+        self.priors = _priors(search, config)
+        kept = [usable_part(generator, order, config) for order in orders]
         used = [found for found in kept if found is not None]
-        self.orders = [_Order.of(spectrum, config, weighted, self.device) for spectrum, _ in used]
+        self.orders = [Order.of(spectrum, config, weighted, self.device) for spectrum, _ in used]
         if not self.orders:
             low, high = generator.band
             raise SpectrumError(
@@ -128,7 +136,7 @@ class SpectrumObjective(Objective):
         """Median error of a pixel over the mean flux; 0 where no errors are used."""
         if self.metric != "chi2":
             return 0.0
-        return float(np.median([float((1 / o.weight).median()) for o in self.orders]))
+        return float(np.median([float((1 / o.weight[o.weight > 0]).median()) for o in self.orders]))
 
     def _normalised(self, points: Tensor) -> tuple[Tensor, ...]:
         """The model of each order, without continuum, at points `[B, P]`."""
@@ -138,16 +146,23 @@ class SpectrumObjective(Objective):
     def _extrinsics(self, points: Tensor) -> dict[str, Tensor]:
         return {name: self.search.columns(points, [name])[:, 0] for name in EXTRINSICS if self.search.has(name)}
 
-    def _residuals(self, points: Tensor) -> Tensor:
-        """Weighted residuals `[B, N]` at points `[B, P]`."""
+    def _of_pixels(self, points: Tensor) -> Tensor:
+        """Residuals `[B, N]` at points `[B, P]`, in units of all errors and independent of one another."""
         model = self._normalised(points)
-        return torch.cat([order.residuals(flux) for order, flux in zip(self.orders, model, strict=True)], -1)
+        plain = torch.cat([order.residuals(flux) for order, flux in zip(self.orders, model, strict=True)], -1)
+        return plain if self.shared is None else self.shared(plain)
+
+    def _residuals(self, points: Tensor) -> Tensor:
+        """`[B, N + priors]`."""
+        pixels = self._of_pixels(points)
+        pixels = rooted(pixels)[0] if self.robust else pixels
+        return torch.cat([pixels, (points[:, self.priors.index] - self.priors.mean) / self.priors.sigma], -1)
 
     def _tensor(self, points: Floats) -> Tensor:
         return torch.as_tensor(points, dtype=torch.float64, device=self.device)
 
     def _value(self, residuals: Tensor) -> Tensor:
-        mean = (residuals**2).mean(-1)
+        mean = (residuals**2).sum(-1) / self.pixels
         return mean if self.metric == "chi2" else mean.sqrt()
 
     def values(self, points: Floats) -> Floats:
@@ -170,11 +185,93 @@ class SpectrumObjective(Objective):
         if not self.differentiable:
             return self._differences(point)
         at = self._tensor(point)[None]
-        labels = {name: self.search.columns(at, [name])[:, 0] for name in self.labels}
         with torch.no_grad():
-            flux, change = self.forward.linear(labels, self._extrinsics(at), self.space.names)
-            parts = zip(self.orders, self.forward.split(flux), self.forward.split(change), strict=True)
-            return np.asarray(torch.cat([order.change(*part) for order, *part in parts], -1).T.cpu())
+            pixels = self._change_of_pixels(at)
+            pixels = pixels * rooted(self._of_pixels(at))[1] if self.robust else pixels
+            priors = torch.eye(len(point)).to(pixels)[:, self.priors.index] / self.priors.sigma
+            return np.asarray(torch.cat([pixels, priors], -1).T.cpu())
+
+    def _change_of_pixels(self, at: Tensor) -> Tensor:
+        """Of their residuals with each parameter, `[P, N]`, at one point `[1, P]`."""
+        labels = {name: self.search.columns(at, [name])[:, 0] for name in self.labels}
+        flux, change = self.forward.linear(labels, self._extrinsics(at), self.space.names)
+        parts = zip(self.orders, self.forward.split(flux), self.forward.split(change), strict=True)
+        plain = torch.cat([order.change(*part) for order, *part in parts], -1)
+        return plain if self.shared is None else self.shared(plain)
+
+    # --- what is known once a point has been found ---
+
+    def with_best_continuum(self, point: Floats) -> SpectrumObjective:
+        """The same objective with continua of the degrees that go best with the model at `point`, where the config
+        leaves that open; this one if they are as they were."""
+        if self.config.continuum_degree != "auto":
+            return self
+        with torch.no_grad():
+            model = [flux[0].cpu().numpy() for flux in self._normalised(self._tensor(point)[None])]
+        degrees = [order.best_degree(flux) for order, flux in zip(self.orders, model, strict=True)]
+        if degrees == [order.degree for order in self.orders]:
+            return self
+        orders = [order.with_degree(degree) for order, degree in zip(self.orders, degrees, strict=True)]
+        return self._changed(orders=orders, shared=None)
+
+    def with_model_error(self, point: Floats) -> SpectrumObjective:
+        """The same objective with what the generator may miss at `point` as errors that pixels share. Where nothing is
+        known of that, or no errors are used, it is this one."""
+        if self.metric != "chi2" or not self.config.model_error:
+            return self
+        at = self._tensor(point)[None]
+        with torch.no_grad():
+            missed = self.forward.errors(self.search.columns(at, self.labels), self._extrinsics(at))
+            model = self.forward.split(self.forward(self.search.columns(at, self.labels), self._extrinsics(at)))
+            parts = zip(self.orders, model, self.forward.split(missed), strict=True)
+            shared = Shared.of(torch.cat([order.seen(*part) for order, *part in parts], -1).T)
+        return self if shared is None else self._changed(shared=shared)
+
+    def without_outliers(self, point: Floats) -> SpectrumObjective:
+        """The same objective less the pixels that miss by more than `clip` typical residuals at `point`; this one if
+        there are none."""
+        with torch.no_grad():
+            missed = self._of_pixels(self._tensor(point)[None])[0].abs()
+        typical = float(missed[missed > 0].median()) / MEDIAN
+        limit = self.config.clip * (max(1.0, typical) if self.metric == "chi2" else typical)
+        kept = self.forward.split((missed <= limit)[None])
+        if all(bool(keep.all()) for keep in kept):
+            return self
+        orders = [order.without(~keep[0]) for order, keep in zip(self.orders, kept, strict=True)]
+        return self._changed(orders=orders, pixels=sum(order.used for order in orders), shared=None)
+
+    def _changed(self, **parts: Any) -> SpectrumObjective:
+        other = copy.copy(self)
+        other.__dict__.update(parts)
+        return other
+
+    def covariance(self, point: Floats) -> Floats | None:
+        """Of the parameters, `[P, P]`, as the curvature at `point` tells it (Laplace's approximation); None if the data
+        leave one undetermined."""
+        with torch.no_grad():
+            at = self._tensor(point)[None]
+            pixels, plain = self._of_pixels(at)[0], self._changed(robust=False)
+        jacobian = plain.jacobian(point)
+        if not (np.isfinite(jacobian).all() and torch.isfinite(pixels).all()):
+            return None
+        width = self.space.upper - self.space.lower
+        scaled = jacobian * width  # parameters in units of the box: the condition number then means something
+        scaled[: len(pixels)] /= np.sqrt(self._scale(pixels, len(point)))
+        normal = scaled.T @ scaled
+        if np.linalg.cond(normal) > 1e12:
+            return None
+        inverse: Floats = np.linalg.inv(normal) * np.outer(width, width)
+        return inverse
+
+    def _scale(self, pixels: Tensor, parameters: int) -> float:
+        """By what squares of errors are multiplied, judged by the residuals of pixels `[N]`."""
+        if self.robust:
+            found = spread_of_estimate(pixels)
+        else:
+            found = float((pixels**2).sum()) / max(self.pixels - parameters, 1)
+        if self.metric != "chi2" or self.config.noise == "free":
+            return found
+        return max(1.0, found) if self.config.noise == "inflate" or self.robust else 1.0
 
     def _differences(self, point: Floats) -> Floats:
         """Central differences over a thousandth of the box, one-sided at its edges."""
@@ -201,68 +298,22 @@ class SpectrumObjective(Objective):
 
 
 @dataclass(frozen=True, eq=False)
-class _Order:
-    """One order: its usable pixels, and the continuum that is solved for."""
+class _Priors:
+    """Normal priors of free parameters."""
 
-    spectrum: Spectrum
-    data: Tensor  # [N] flux over its level
-    weight: Tensor  # [N] level over error, or level: residuals are in errors, or in the unit of the flux
-    level: float  # mean flux
-    basis: Tensor | None  # [N, D+1]
+    index: list[int]
+    mean: Tensor
+    sigma: Tensor
 
-    @property
-    def pixels(self) -> int:
-        return len(self.data)
 
-    @classmethod
-    def of(cls, spectrum: Spectrum, config: ObjectiveConfig, weighted: bool, device: torch.device) -> _Order:
-        low, high = spectrum.band
-        error = spectrum.error if weighted and spectrum.error is not None else np.ones(len(spectrum))
-        # without a free continuum the model has a level of its own
-        level = 1.0 if config.continuum_degree is None else float(np.abs(spectrum.flux).mean())
-        x = (2 * spectrum.wavelength - low - high) / max(high - low, 1e-9)
-        degree = config.continuum_degree
-        return cls(
-            spectrum,
-            torch.as_tensor(spectrum.flux / level, device=device),
-            torch.as_tensor(level / error, device=device),
-            level,
-            None if degree is None else torch.as_tensor(chebyshev.chebvander(x, degree), device=device),
-        )
-
-    def fitted(self, flux: Tensor) -> Tensor:
-        """Normalised flux `[B, N]` times the continuum that fits best."""
-        if self.basis is None:
-            return flux
-        curve: Tensor = (self.basis @ self._solved(flux)[2])[..., 0]
-        return flux * curve
-
-    def _solved(self, flux: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The design `[B, N, D+1]`, the normal matrix and the coefficients `[B, D+1, 1]` of the continuum."""
-        assert self.basis is not None
-        design = flux[:, :, None] * self.basis * self.weight[:, None]
-        normal = design.transpose(1, 2) @ design
-        right = design.transpose(1, 2) @ (self.data * self.weight)[:, None]
-        # a ridge at rounding level, for pixels too few or too clustered to tell all coefficients
-        ridge = 1e-13 * normal.diagonal(dim1=1, dim2=2).amax(-1)[:, None, None] * torch.eye(normal.shape[-1]).to(normal)
-        normal = normal + ridge
-        return design, normal, torch.linalg.solve(normal, right)
-
-    def residuals(self, flux: Tensor) -> Tensor:
-        return (self.fitted(flux) - self.data) * self.weight
-
-    def change(self, flux: Tensor, change: Tensor) -> Tensor:
-        """Of the residuals, `[P, N]`, where the flux `[1, N]` changes by `[P, N]`; the coefficients change with it
-        (variable projection: Golub & Pereyra 2003, Inverse Problems 19, R1)."""
-        if self.basis is None:
-            return change * self.weight
-        design, normal, coefficients = (part[0] for part in self._solved(flux))
-        curve = (self.basis @ coefficients)[:, 0]
-        direct = change * (curve * self.weight)
-        left = (self.data - flux[0] * curve) * self.weight**2
-        turned = torch.linalg.solve(normal, ((change * left) @ self.basis - direct @ design).T)
-        total: Tensor = direct + (design @ turned).T
-        return total
+def _priors(search: Parameters, config: ObjectiveConfig) -> _Priors:
+    known = config.priors
+    if unknown := sorted(set(known) - set(search.names)):
+        there = ", ".join(search.names)
+        raise ConfigError(f"objective.priors: there is no parameter {unknown[0]!r}; the parameters are {there}")
+    names = [name for name in search.space.names if name in known]  # of what is fixed nothing is to be learnt
+    values = torch.tensor([[known[n].mean, known[n].sigma] for n in names], dtype=torch.float64).reshape(-1, 2)
+    return _Priors([search.space.names.index(name) for name in names], values[:, 0], values[:, 1])
 
 
 def _of_those_used(config: ObjectiveConfig, used: Sequence[bool]) -> ObjectiveConfig:
@@ -277,27 +328,3 @@ def _of_those_used(config: ObjectiveConfig, used: Sequence[bool]) -> ObjectiveCo
         )
     kept = tuple(factor for factor, use in zip(factors, used, strict=True) if use)
     return config.model_copy(update={"resolving_power_factors": kept})
-
-
-def _usable(generator: Generator, order: Spectrum, config: ObjectiveConfig) -> tuple[Spectrum, Pixels] | None:
-    """The pixels the generator can speak of at every velocity allowed; None if there are none."""
-    (slow, fast), wing = velocity_factors(config), reach(config)
-    keep = np.zeros(len(order), dtype=bool)
-    for low, high in generator.orders:
-        keep |= (order.wavelength >= low * fast * np.exp(wing) - 1e-9) & (
-            order.wavelength <= high * slow * np.exp(-wing) + 1e-9
-        )
-    if order.mask is not None:
-        keep &= order.mask
-    if keep.sum() <= (config.continuum_degree or 0) + 1:
-        return None
-    usable = Spectrum(
-        order.wavelength[keep],
-        order.flux[keep],
-        None if order.error is None else order.error[keep],
-        unit=order.unit,
-        frame=order.frame,
-        name=order.name,
-        meta=order.meta,
-    )
-    return usable, Pixels.of(order.wavelength)[keep]

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 from hml.core.components import BuildContext
 from hml.core.config import RunConfig, TruthConfig
-from hml.core.errors import LabelError, SpectrumError
-from hml.core.interfaces import GridSource, Preprocessor, Reader, TruthGrid
+from hml.core.errors import LabelError
+from hml.core.exposures import Exposure, read_exposures
+from hml.core.interfaces import GridSource, Preprocessor, TruthGrid
 from hml.core.mock import Sight, seen
 from hml.core.parts import Plan
 from hml.core.pixels import Pixels
-from hml.core.registry import installed
 from hml.core.space import Node, Space
 from hml.core.spectrum import Spectrum
-
-LARGEST = 1e100  # flux beyond this is no measurement in any unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,68 +26,24 @@ class Target:
     orders: list[Spectrum]
     story: str
     truth: Mapping[str, float] | None = None
+    exposures: tuple[Exposure, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the files."""
+        return tuple(dict.fromkeys(note for exposure in self.exposures for note in exposure.notes))
 
 
-# --- from a file -----------------------------------------------------------------------------------------------
+# --- from files ------------------------------------------------------------------------------------------------
 
 
-def read_target(path: Path, config: RunConfig, context: BuildContext) -> Target:
-    """The observed spectrum of a file, checked and preprocessed."""
-    if not path.is_file():
-        raise SpectrumError(f"{path}: there is no such file")
-    orders = _reader(path, config, context).read(path)
-    limits = config.spectrum.wavelength
-    if limits is not None:
-        orders = [o.cut(*limits) for o in orders if o.band[1] >= limits[0] and o.band[0] <= limits[1]]
-    if not orders:
-        raise SpectrumError(f"{path}: no pixels inside spectrum.wavelength = {limits}")
-    orders = [_usable(order, config.spectrum.bad_pixels, path) for order in orders]
-    for step in config.spectrum.preprocess:
-        work: Preprocessor = step.build(context)
-        orders = [work(order, None) for order in orders]
-    return Target(orders, f"read from {path.name}")
-
-
-def _reader(path: Path, config: RunConfig, context: BuildContext) -> Reader:
-    if config.spectrum.reader is not None:
-        chosen: Reader = config.spectrum.reader.build(context)
-        return chosen
-    entries = installed().family("readers")
-    # readers that name this file's ending are asked first, those that read many kinds last
-    entries.sort(key=lambda e: (path.suffix.lower() not in e.component.traits.get("suffixes", ()), e.component.name))
-    for component in (entry.component for entry in entries):
-        reader: Reader = component.build(component.config(), context)
-        if reader.sniff(path):
-            return reader
-    known = ", ".join(entry.component.name for entry in entries)
-    raise SpectrumError(f"{path}: no reader knows this file ({known}); name one with --set spectrum.reader=NAME")
-
-
-def _usable(order: Spectrum, bad: str, path: Path) -> Spectrum:
-    """The order with its bad pixels refused or masked."""
-    wrong = ~(np.abs(order.flux) < LARGEST)  # NaN compares false
-    what = "flux is not finite"
-    if not (order.flux[~wrong] > 0).any():
-        raise SpectrumError(f"{path}: the order at {order.band[0]:.1f} Å has no positive flux")
-    if order.error is not None:
-        useless = ~(np.isfinite(order.error) & (order.error > 0))
-        if not wrong.any() and useless.any():
-            what = "error is zero, negative or not finite"
-        wrong |= useless
-    if order.mask is not None:
-        wrong &= order.mask
-    if not wrong.any():
-        return order
-    if bad == "refuse":
-        first = int(np.argmax(wrong))
-        raise SpectrumError(
-            f"{path}: {what} at {order.wavelength[first]:.4f} Å, {int(wrong.sum())} of {len(order)} pixels unusable; "
-            "remove them, or leave them out with --set spectrum.bad_pixels=mask"
-        )
-    mask = ~wrong if order.mask is None else order.mask & ~wrong
-    if not mask.any():
-        raise SpectrumError(f"{path}: every pixel of the order at {order.band[0]:.1f} Å is unusable")
-    return replace(order, mask=mask)
+def read_target(config: RunConfig, context: BuildContext) -> Target:
+    """The observed spectrum of one or several files: every order of every exposure."""
+    exposures = read_exposures(config, context)
+    names = [exposure.path.name for exposure in exposures]
+    story = f"read from {names[0]}" + (f" and {len(names) - 1} more exposures" if len(names) > 1 else "")
+    orders = [order for exposure in exposures for order in exposure.orders]
+    return Target(orders, story, exposures=tuple(exposures))
 
 
 # --- from the grid ---------------------------------------------------------------------------------------------

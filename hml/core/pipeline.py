@@ -74,7 +74,7 @@ def observe(parts: Parts, plan: Plan) -> Target:
     """What is measured: the spectrum that was given, or one of known labels."""
     config = parts.config
     if config.spectrum.path is not None:
-        return read_target(config.spectrum.path, config, parts.context)
+        return read_target(config, parts.context)
     rng = np.random.default_rng([config.runtime.seed, 0])
     return draw_target(parts.grid, plan, parts.preprocess, config.truth, rng)
 
@@ -113,7 +113,7 @@ def summary(
 ) -> RunResult:
     """The result, without a file of it."""
     result = collect(config, generator, target, found, seconds or {}, folder)
-    return replace(result, notes=(*notes, *result.notes))
+    return replace(result, notes=(*notes, *target.notes, *result.notes))
 
 
 class Clock:

@@ -17,6 +17,7 @@ from hml.core.errors import ArtefactError
 from hml.core.generator import Generator
 from hml.core.infer import Inference
 from hml.core.interfaces import Status
+from hml.core.likelihood import SpectrumObjective
 from hml.core.observe import Target
 from hml.core.page import page
 from hml.core.paths import data_home
@@ -79,7 +80,7 @@ def collect(
         metric=found.objective.metric,
         status=search.status.name.lower(),
         message=search.message or ("" if search.status is Status.CONVERGED else search.status.value),
-        notes=(*found.objective.notes, *_doubts(generator, found.objective.noise)),
+        notes=(*found.objective.notes, *_doubts(generator, found.objective)),
         target=target.story,
         counts={
             "nodes": len(generator.header["nodes"]),
@@ -100,8 +101,11 @@ def collect(
     )
 
 
-def _doubts(generator: Generator, noise: float) -> list[str]:
+def _doubts(generator: Generator, objective: SpectrumObjective) -> list[str]:
     """What the quoted errors leave out."""
+    noise = objective.noise
+    if objective.shared is not None:
+        return []
     fidelity = float(np.median(generator.header["clone_rms"]))
     if fidelity < 0.2 * noise:
         return []

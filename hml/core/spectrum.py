@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hml.core.barycentre import LIGHT, Pointing
 from hml.core.errors import SpectrumError
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Spectrum:
     frame: Frame = Frame()
     name: str = ""
     meta: Mapping[str, Any] = field(default_factory=dict)
+    pointing: Pointing | None = None  # of an exposure whose frame is known to be the observatory's
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "wavelength", np.ascontiguousarray(self.wavelength, dtype=np.float64))
@@ -97,6 +99,26 @@ class Spectrum:
         if self.divided is None:
             return self
         return replace(self.divide(1.0 / self.divided), divided=None)
+
+    @property
+    def used(self) -> Bools:
+        """Which pixels are used, `[N]`."""
+        return np.ones(len(self), dtype=bool) if self.mask is None else self.mask
+
+    def hide(self, pixels: Bools, cause: str) -> Spectrum:
+        """The same without these pixels `[N]`. `meta["masked"]` counts, for each cause, those that were used before."""
+        taken = int((pixels & self.used).sum())
+        if not taken:
+            return self
+        counts = dict(self.meta.get("masked", {}))
+        counts[cause] = counts.get(cause, 0) + taken
+        return replace(self, mask=self.used & ~pixels, meta={**self.meta, "masked": counts})
+
+    def shifted(self, velocity: float) -> Spectrum:
+        """Wavelengths times 1 + `velocity` (km/s) over the speed of light, the frame then being the barycentre."""
+        factor = 1.0 + velocity / LIGHT
+        frame = replace(self.frame, rest="barycentric")
+        return replace(self, wavelength=self.wavelength * factor, frame=frame)
 
     def order_slices(self) -> Iterator[slice]:
         """The pixels of each order, in turn."""

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from hml.core.config import ObjectiveConfig
 from hml.core.generator import Generator
-from hml.core.optics import lay_out, powers, transfer
+from hml.core.optics import TAPER, lay_out, powers, transfer
 from hml.core.pixels import Pixels
 from hml.core.space import Floats
 
@@ -33,15 +33,15 @@ def needed_steps(
     """The longest steps in ln λ, of points to render and of knots, that cost no more than `RENDERED` and `SPLINED`.
     `render` gives spectra `[n, U]` at wavelengths `[U]` (Å)."""
     finest = _finest(generator, orders, config)
-    chosen = [orders[i] for i in np.unique(np.linspace(0, len(orders) - 1, PIECES).astype(int))]
-    starts = [int(np.log(o.wavelength[len(o) // 2]) / finest) - PIECE // 2 for o in chosen]
-    points, start, window = lay_out([(first, first + PIECE) for first in starts], PIECE)
+    spans = _pieces(generator, orders, finest)
+    points, start, window = lay_out(spans, PIECE)
     flux = torch.nan_to_num(render(np.exp(finest * points)), nan=1.0).double().cpu()
-    depth = torch.cat([flux[:, first : first + PIECE] - 1 for first in start]) * torch.as_tensor(window[0])
+    padded = torch.nn.functional.pad(flux - 1, (0, PIECE))
+    depth = torch.stack([padded[:, first : first + PIECE] for first in start]) * torch.as_tensor(window)[:, None]
     frequency = torch.fft.rfftfreq(PIECE, d=finest, dtype=torch.float64)
     already = 0.0 if generator.resolving_power is None else generator.resolving_power**-2.0
     sharp = transfer(frequency, _sharpest(config), None, already, config.limb_darkening)[0, 0]
-    probe = _Probe(depth, sharp, frequency * finest)
+    probe = _Probe(depth, _inner(spans), sharp, frequency * finest)
     return finest * probe.points(), finest * probe.knots()
 
 
@@ -54,6 +54,23 @@ def _finest(generator: Generator, orders: Sequence[Pixels], config: ObjectiveCon
     return min(steps) / 2
 
 
+def _pieces(generator: Generator, orders: Sequence[Pixels], finest: float) -> list[tuple[int, int]]:
+    """Numbers of points from … to in the middle of some orders, no farther than the generator goes."""
+    low, high = np.log(generator.band) / finest
+    chosen = [orders[i] for i in np.unique(np.linspace(0, len(orders) - 1, PIECES).astype(int))]
+    middle = [int(np.log(o.wavelength[len(o) // 2]) / finest) for o in chosen]
+    half, least = PIECE // 2, 2 * TAPER
+    return [(min(max(int(low) + 1, m - half), m - least), max(min(int(high), m + half), m + least)) for m in middle]
+
+
+def _inner(spans: Sequence[tuple[int, int]]) -> Tensor:
+    """1 away from the ends of the spans, where spectra are made to fade: `[n, 1, PIECE]`."""
+    inner = torch.zeros(len(spans), 1, PIECE, dtype=torch.float64)
+    for row, (first, last) in zip(inner, spans, strict=True):
+        row[:, (last - first) // 8 : (last - first) * 7 // 8] = 1
+    return inner
+
+
 def _sharpest(config: ObjectiveConfig) -> dict[str, Tensor]:
     wishes = {"vsini": config.vsini, "macroturbulence": config.macroturbulence}
     values = {name: wish.bounds[0] for name, wish in wishes.items() if wish is not None}
@@ -64,10 +81,11 @@ def _sharpest(config: ObjectiveConfig) -> dict[str, Tensor]:
 
 @dataclass(frozen=True, eq=False)
 class _Probe:
-    """Pieces of spectra `[n, PIECE]` less their continuum, what is left of their waves `[K]`, and the frequencies of
-    these in cycles a point `[K]`."""
+    """Pieces of spectra `[n, B, PIECE]` less their continuum, where they count `[n, 1, PIECE]`, what is left of their
+    waves `[K]`, and the frequencies of these in cycles a point `[K]`."""
 
     depth: Tensor
+    inner: Tensor
     sharp: Tensor
     cycles: Tensor
 
@@ -82,9 +100,10 @@ class _Probe:
         return COARSEST
 
     def _seen(self, every: int) -> Tensor:
-        few = self.depth[:, ::every]
+        few = self.depth[..., ::every]
         waves = torch.fft.rfft(few)
-        return _inner(every * torch.fft.irfft(waves * self.sharp[: waves.shape[-1]], n=PIECE))
+        flux: Tensor = self.inner * every * torch.fft.irfft(waves * self.sharp[: waves.shape[-1]], n=PIECE)
+        return flux
 
     def knots(self) -> float:
         """How many points may be from knot to knot."""
@@ -96,12 +115,7 @@ class _Probe:
     def _splined(self, waves: Tensor, knots: float) -> float:
         """What a spline of fifth degree takes of a wave of x cycles a knot, and puts beside it: (x/(1 - x))⁶."""
         x = (self.cycles * knots).clamp(max=0.5)
-        return float(_inner(torch.fft.irfft(waves * (x / (1 - x)) ** 6, n=PIECE)).abs().max())
-
-
-def _inner(pieces: Tensor) -> Tensor:
-    """Away from the ends, where spectra were made to fade."""
-    return pieces[:, PIECE // 8 : -PIECE // 8]
+        return float((self.inner * torch.fft.irfft(waves * (x / (1 - x)) ** 6, n=PIECE)).abs().max())
 
 
 def _between(good: tuple[float, float], bad: tuple[float, float]) -> float:

@@ -95,12 +95,12 @@ class OrderView:
 
 
 def views(found: Inference, target: Target) -> list[OrderView]:
-    """All orders that were given, in turn."""
+    """All orders that were given, in turn; behind them those of which no pixel was left when they were read."""
     fitted = _fitted(found)
-    return [
-        OrderView(i, order.name, order, next(fitted) if used else None)
-        for i, (order, used) in enumerate(zip(target.orders, found.objective.used, strict=True), start=1)
-    ]
+    parts = [next(fitted) if used else None for used in found.objective.used]
+    dropped = [order for exposure in target.exposures for order in exposure.dropped]
+    orders = [*zip(target.orders, parts, strict=True), *((order, None) for order in dropped)]
+    return [OrderView(i, order.name, order, part) for i, (order, part) in enumerate(orders, start=1)]
 
 
 def _fitted(found: Inference) -> Iterator[Fitted]:

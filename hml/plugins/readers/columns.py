@@ -19,6 +19,7 @@ from hml.plugins.readers.door import Floats, Medium, enter, frame, unit_of
 WAVELENGTH = {"wavelength", "wavelengths", "wave", "wl", "lambda", "lam", "spectral", "frequency", "freq", "wavenumber"}
 FLUX = {"flux", "fluxes", "flam", "fnu", "f", "intensity", "spec", "spectrum", "transmission", "counts"}
 ERROR = {"error", "errors", "err", "unc", "uncertainty", "sigma", "std", "stddev", "e"}
+VARIANCE = {"variance", "variances", "var"}
 LENGTHS = {"a": "AA", "aa": "AA", "ang": "AA", "angstrom": "AA", "angstroms": "AA", "å": "AA", "nm": "nm",
            "um": "um", "µm": "um", "micron": "um", "microns": "um"}
 SHORTEST = 3000.0
@@ -36,8 +37,9 @@ def _any(kind: set[str], name: str) -> bool:
 
 ROLES: dict[str, Callable[[str], bool]] = {
     "wavelength": lambda name: _any(WAVELENGTH, name) and not _any(ERROR, name),
-    "flux": lambda name: _any(FLUX, name) and not _any(ERROR | WAVELENGTH, name),
-    "error": lambda name: _any(ERROR, name) and not _any(WAVELENGTH, name),
+    "flux": lambda name: _any(FLUX, name) and not _any(ERROR | VARIANCE | WAVELENGTH, name),
+    "error": lambda name: _any(ERROR, name) and not _any(VARIANCE | WAVELENGTH, name),
+    "variance": lambda name: _any(VARIANCE, name) and not _any(WAVELENGTH, name),
     "order": lambda name: words(name) == ["order"],
 }
 """Which names a column of each kind may have."""
@@ -64,12 +66,12 @@ class Columns:
         wave, flux = self._numbers(wave_name), self._numbers(flux_name)
         flux_unit = config.flux_unit or self.units.get(flux_name, "")
         wave_unit = config.wavelength_unit or self._wave_unit(wave_name, wave)
-        error = self._error(names["error"], flux_unit)
+        kind, error = self._error(names, config, flux_unit)
         where = frame(self.meta, config, _named_medium(wave_name))
         spectra = [
             enter(
                 self.path, wave[rows], wave_unit, flux[rows], error=None if error is None else error[rows],
-                unit=flux_unit, frame=where, name=self.path.name + order, meta=dict(self.meta),
+                unit=flux_unit, frame=where, name=self.path.name + order, meta={**self.meta, **kind},
             )
             for order, rows in self._orders(names["order"], wave)
         ]
@@ -107,18 +109,29 @@ class Columns:
             )
         return LENGTHS.get(unit.lower(), unit or "AA")
 
-    def _error(self, name: str | None, flux_unit: str) -> Floats | None:
-        """Errors in the unit of the flux."""
+    def _error(
+        self, names: Mapping[str, str | None], config: TableConfig, flux_unit: str
+    ) -> tuple[dict[str, str], Floats | None]:
+        """What the table has, as `{"uncertainty": …}`, and errors in the unit of the flux. Errors come before
+        variances where a table has both, unless variances are asked for."""
+        if config.error is not None and config.variance is not None:
+            raise SpectrumError(f"{self.path}: spectrum.reader.error and variance: give one of the two")
+        power = 2 if config.variance is not None or names["error"] is None else 1
+        name = names["variance" if power == 2 else "error"]
         unit = unit_of(flux_unit, self.path, "flux_unit")
         if name is None:
-            return None
+            return {}, None
         own = self.units.get(name, "")
         try:
-            scale = unit_of(own, self.path, "flux_unit").to(unit) if own and flux_unit else 1.0
+            scale = unit_of(own, self.path, "flux_unit").to(unit**power) if own and flux_unit else 1.0
         except u.UnitConversionError:
+            field = "error" if power == 1 else "variance"
             raise SpectrumError(f"{self.path}: column {name!r} is in {own!r}, the flux in {flux_unit!r}; choose "
-                                "another with spectrum.reader.error") from None
-        return self._numbers(name) * scale
+                                f"another with spectrum.reader.{field}") from None
+        values = self._numbers(name) * scale
+        if power == 1:
+            return {"uncertainty": "errors"}, values
+        return {"uncertainty": "variances"}, np.sqrt(np.where(values >= 0, values, np.nan))
 
     def _orders(self, name: str | None, wave: Floats) -> Iterator[tuple[str, Any]]:
         """What to call each order, and its rows."""

@@ -10,7 +10,7 @@ import numpy as np
 from astropy import units as u
 from numpy.typing import NDArray
 
-from hml import Frame, Spectrum, SpectrumError, air_to_vacuum
+from hml import Frame, Pointing, Spectrum, SpectrumError, air_to_vacuum
 from hml.plugins.readers import FrameConfig
 
 Floats = NDArray[np.float64]
@@ -69,6 +69,7 @@ def _medium(told: Mapping[str, str]) -> Medium | None:
 def enter(
     path: Path, spectral: Floats, spectral_unit: str, flux: Floats, *, error: Floats | None = None,
     mask: NDArray[np.bool_] | None = None, unit: str, frame: Frame, name: str, meta: Mapping[str, Any],
+    pointing: Pointing | None = None,
 ) -> Spectrum:
     """The spectrum of these fields on `spectral` `[N]`, in `spectral_unit`; turned round where that is a frequency, a
     wavenumber or an energy, which rise as wavelengths fall."""
@@ -77,4 +78,5 @@ def enter(
     return Spectrum(
         wavelength[turn], flux[turn], error=None if error is None else error[turn],
         mask=None if mask is None else mask[turn], unit=unit, frame=frame, name=name, meta=meta,
+        pointing=pointing,
     )

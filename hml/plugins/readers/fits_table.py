@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,12 @@ from hml import Reader, Spectrum, SpectrumError
 from hml.plugins.readers import FitsTableConfig
 from hml.plugins.readers.columns import Columns, looks_right
 
+BROKEN = (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, fits.VerifyError, AstropyWarning)
+"""What astropy raises where a file is damaged."""
+
 
 class FitsTableReader(Reader):
-    """The first table of a FITS file that has a wavelength and a flux."""
+    """The first table of a FITS file with a wavelength and a flux, and as further orders those of the same columns."""
 
     def __init__(self, config: FitsTableConfig) -> None:
         self.config = config
@@ -32,14 +37,23 @@ class FitsTableReader(Reader):
 
     def read(self, path: Path) -> list[Spectrum]:
         with opened(path) as hdus:
-            hdu = self._chosen(hdus, path)
-            columns = {name: np.array(hdu.data[name]) for name in hdu.columns.names}
-            units = {column.name: column.unit for column in hdu.columns if column.unit}
-            meta = _cards(hdus[0]) | _cards(hdu)
-        return Columns(path, columns, units, meta).spectra(self.config)
+            chosen = self._chosen(hdus, path)
+            parts = [_columns(hdu, cards(hdus[0]), path).spectra(self.config) for hdu in chosen]
+        if len(parts) > 1:
+            labels = [hdu.name or str(place) for place, hdu in enumerate(chosen)]
+            parts = [
+                [replace(order, name=f"{order.name} {label}") for order in part]
+                for label, part in zip(labels, parts, strict=True)
+            ]
+        orders = sorted((order for part in parts for order in part), key=lambda order: order.band[0])
+        same = [two for two in pairwise(orders) if len(parts) > 1 and two[0].band == two[1].band]
+        if same:
+            raise SpectrumError(f"{path}: {same[0][0].name} and {same[0][1].name} cover the same wavelengths, so they "
+                                "are no orders of one spectrum; choose one with spectrum.reader.extension")  # fmt: skip
+        return orders
 
-    def _chosen(self, hdus: fits.HDUList, path: Path) -> Any:
-        """The table to read."""
+    def _chosen(self, hdus: fits.HDUList, path: Path) -> list[Any]:
+        """The tables to read: the one that was asked for, or the first that fits and all of the same columns."""
         tables = [hdu for hdu in hdus if hasattr(hdu, "columns")]
         asked = self.config.extension
         if asked is not None:
@@ -50,10 +64,17 @@ class FitsTableReader(Reader):
             if not hasattr(hdu, "columns"):
                 there = ", ".join(f"{hdus.index(t)} {t.name}".strip() for t in tables) or "none"
                 raise SpectrumError(f"{path}: spectrum.reader.extension {asked!r} is no table; its tables: {there}")
-            return hdu
+            return [hdu]
         if not tables:
             raise SpectrumError(f"{path}: holds no table; its flux may be an image, choose another spectrum.reader")
-        return next((hdu for hdu in tables if looks_right(hdu.columns.names)), tables[0])
+        first = next((hdu for hdu in tables if looks_right(hdu.columns.names)), tables[0])
+        return [hdu for hdu in tables if hdu.columns.names == first.columns.names]
+
+
+def _columns(hdu: Any, meta: dict[str, Any], path: Path) -> Columns:
+    columns = {name: np.array(hdu.data[name]) for name in hdu.columns.names}
+    units = {column.name: column.unit for column in hdu.columns if column.unit}
+    return Columns(path, columns, units, meta | cards(hdu))
 
 
 @contextmanager
@@ -65,12 +86,12 @@ def opened(path: Path) -> Iterator[fits.HDUList]:
             warnings.filterwarnings("error", message="(?s).*(truncated|corrupted)", category=AstropyWarning)
             with fits.open(path, memmap=False) as hdus:
                 yield hdus
-    except (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AstropyWarning) as error:
+    except BROKEN as error:
         reason = " ".join(str(error).split())
         raise SpectrumError(f"{path}: cannot be read as FITS ({reason}); it may be truncated, get it again") from None
 
 
-def _cards(hdu: Any) -> dict[str, Any]:
+def cards(hdu: Any) -> dict[str, Any]:
     """Header values a spectrum carries along."""
     skip = ("", "COMMENT", "HISTORY")
     return {key: value for key, value in hdu.header.items() if key not in skip and isinstance(value, str | int | float)}

@@ -57,9 +57,13 @@ class SpecutilsReader(Reader):
         shape = (-1, theirs.flux.shape[-1])
         flux = theirs.flux.value.reshape(shape)
         error, mask = _deviation(theirs), theirs.mask
+        axis = np.asarray(theirs.spectral_axis.value)
+        if axis[0] in (0, 1) and (np.diff(axis) == 1).all():
+            raise SpectrumError(f"{path}: its header has no wavelengths (pixels are counted from {axis[0]:g}); choose "
+                                "another spectrum.reader")  # fmt: skip
         for row in range(len(flux)):
             yield enter(
-                path, theirs.spectral_axis.value, str(theirs.spectral_axis.unit), flux[row],
+                path, axis, str(theirs.spectral_axis.unit), flux[row],
                 error=None if error is None else error.reshape(shape)[row],
                 mask=None if mask is None else ~np.asarray(mask, dtype=bool).reshape(shape)[row],
                 unit=str(theirs.flux.unit), frame=where, name=path.name, meta=meta,

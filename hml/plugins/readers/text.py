@@ -44,6 +44,16 @@ class TextReader(Reader):
         return Columns(path, {name: table[name] for name in table.colnames}, units, table.meta).spectra(self.config)
 
 
+def heading(path: Path) -> list[str]:
+    """The first row that is no comment, cell by cell; empty where there is none."""
+    first = next((line for line in _head(path) if not line.startswith("#")), "")
+    return [cell.strip() for cell in first.split(_delimiter(first))]
+
+
+def _delimiter(line: str) -> str | None:
+    return next((sign for sign in (",", ";", "\t") if sign in line), None)
+
+
 def _head(path: Path) -> list[str]:
     """The first lines with something on them."""
     with path.open(encoding="utf-8") as file:
@@ -57,7 +67,7 @@ def _table(path: Path) -> Table:
     lines = [line for line in head if not line.startswith("#")]
     if not lines:
         raise SpectrumError(f"{path}: holds no table")
-    delimiter = next((sign for sign in (",", ";", "\t") if sign in lines[0]), None)
+    delimiter = _delimiter(lines[0])
     if not all(_is_number(cell) for cell in lines[0].split(delimiter)):
         return Table.read(path, format="ascii.basic", delimiter=delimiter or r"\s", guess=False)
     table = Table.read(path, format="ascii.no_header", delimiter=delimiter or r"\s", guess=False)
