@@ -119,7 +119,8 @@ class SpectrumObjective(Objective):
                 f"{orders[0].name or 'spectrum'}: no usable pixel between {low:.1f} and {high:.1f} Å (vacuum), where "
                 "the generator has its lines; check wavelengths, medium, mask and the velocity range"
             )
-        config = _of_those_used(config, [found is not None for found in kept])
+        self.used = [found is not None for found in kept]  # of the orders that were given
+        config = _of_those_used(config, self.used)
         self.forward = ForwardModel.of(generator, [pixels for _, pixels in used], config, self._probes())
         self.pixels = sum(order.pixels for order in self.orders)
         points, lines = self.forward.rendering.points, self.forward.rendering.lines
@@ -280,6 +281,11 @@ class SpectrumObjective(Objective):
             low, high = (np.where(np.arange(len(point)) == p, end, point) for end in ends)
             columns.append((self.residuals(high) - self.residuals(low)) / (ends[1] - ends[0]))
         return np.stack(columns, -1)
+
+    def normalised(self, point: Floats) -> list[Floats]:
+        """For each order the best model without its continuum, on the pixels that were used."""
+        with torch.no_grad():
+            return [flux[0].cpu().numpy() for flux in self._normalised(self._tensor(point)[None])]
 
     def model(self, point: Floats) -> list[tuple[Spectrum, Floats]]:
         """For each order the pixels that were used and the best model (continuum included) on them."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -97,10 +97,23 @@ def report(
     notes: tuple[str, ...] = (),
 ) -> RunResult:
     """The result, written to its folder."""
-    result = collect(config, generator, target, found, clock.seconds, folder)
-    result = replace(result, notes=(*notes, *target.notes, *result.notes))
+    result = summary(config, generator, target, found, clock.seconds, folder, notes)
     write_run(result, config, generator, target, found, folder)
     return result
+
+
+def summary(
+    config: RunConfig,
+    generator: Generator,
+    target: Target,
+    found: Inference,
+    seconds: Mapping[str, float] | None = None,
+    folder: Path | str = "",
+    notes: tuple[str, ...] = (),
+) -> RunResult:
+    """The result, without a file of it."""
+    result = collect(config, generator, target, found, seconds or {}, folder)
+    return replace(result, notes=(*notes, *target.notes, *result.notes))
 
 
 class Clock:

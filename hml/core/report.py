@@ -19,10 +19,14 @@ from hml.core.infer import Inference
 from hml.core.interfaces import Status
 from hml.core.likelihood import SpectrumObjective
 from hml.core.observe import Target
+from hml.core.page import page
 from hml.core.paths import data_home
 from hml.core.result import Measured, RunResult
 from hml.core.space import UNITS
 from hml.core.store import digest, to_json, versions, write_bytes, write_text
+
+IN_PAGE = ("convergence.png", "corner.png")
+"""Pictures of the folder that the page repeats."""
 
 
 @contextmanager
@@ -53,7 +57,7 @@ def collect(
     target: Target,
     found: Inference,
     seconds: Mapping[str, float],
-    folder: Path,
+    folder: Path | str,
 ) -> RunResult:
     """Everything a program may want to know of a run."""
     search = found.search
@@ -121,6 +125,8 @@ def write_run(
     write_bytes(folder / "fit.png", figures.fit(found))
     write_bytes(folder / "convergence.png", figures.convergence(found, target.truth))
     write_bytes(folder / "lines.png", figures.line_counts(generator))
+    pictures = {name: (folder / name).read_bytes() for name in IN_PAGE if (folder / name).is_file()}
+    write_text(folder / "report.html", page(result, config, generator, target, found, pictures))
     write_text(folder / "result.json", to_json(result.to_json()))
 
 
