@@ -15,6 +15,7 @@ from hml.cli.options import (
     Interpolator,
     Json,
     Optimizer,
+    Sampler,
     Seed,
     Sets,
     make_config,
@@ -49,12 +50,15 @@ def run(  # one argument per option
     test: Annotated[
         bool, typer.Option("--test", help="The paper's own protocol: node spectra, ± 500 K boxes.")
     ] = False,
+    sampler: Sampler = None,
 ) -> None:
     """Everything: a grid becomes a generator, a spectrum is measured with it. Without --spectrum the target is a
     spectrum of known labels, and truth and result are shown side by side."""
     from hml.cli.show import show_protocol, show_result
 
-    chosen = make_config(config, grid, interpolator, optimizer, sets, seed, device, spectrum, generator)
+    chosen = make_config(config, grid, interpolator, optimizer, sets, seed, device, spectrum, generator, sampler)
+    if test and chosen.sampler is not None:
+        raise ConfigError("sampler: the paper's protocol (--test) takes no posterior; leave one of the two out")
     if test:
         from hml.core.protocol import run_protocol
 
@@ -166,6 +170,7 @@ def infer(
     seed: Seed = None,
     device: Device = None,
     json: Json = False,
+    sampler: Sampler = None,
 ) -> None:
     """Measure a spectrum with a generator (built first if it is not there yet)."""
-    run(config, grid, generator, interpolator, optimizer, spectrum, sets, output, seed, device, json, False)
+    run(config, grid, generator, interpolator, optimizer, spectrum, sets, output, seed, device, json, False, sampler)

@@ -14,6 +14,7 @@ from hml.core.generator import Generator
 from hml.core.interfaces import Optimizer, OptimizeResult, Status, Step
 from hml.core.likelihood import SpectrumObjective, parameters
 from hml.core.observe import Target
+from hml.core.posterior import Sampled
 from hml.core.space import Floats
 
 MADE_UP = "the grid has no node at a corner of the cell that the labels lie in; it was made up from others"
@@ -28,6 +29,7 @@ class Inference:
     covariance: Floats | None  # [P, P] in the order of the free parameters
     search: OptimizeResult
     objective: SpectrumObjective
+    sampled: Sampled | None = None  # where a sampler was chosen
 
 
 def infer(

@@ -155,6 +155,14 @@ class SpectrumObjective(Objective):
             parts = torch.split(tensor, self.at_once)
             return np.asarray(torch.cat([self._value(self._residuals(part)) for part in parts]).cpu())
 
+    def log_probability(self, points: Floats) -> Floats:
+        """ln of the posterior density `[B]` at `[B, P]`, up to a constant; every parameter is uniform in the box.
+        -χ²/2 with errors; without them -N ln(rms), which has the noise marginalised (prior 1/σ: Gelman et al. 2013,
+        Bayesian Data Analysis, section 14.2). The continuum is the one that fits best at each point."""
+        values = self.values(points)
+        with np.errstate(divide="ignore"):
+            return np.asarray(-0.5 * self.pixels * values if self.metric == "chi2" else -self.pixels * np.log(values))
+
     def value_and_gradient(self, point: Floats) -> tuple[float, Floats]:
         tensor = self._tensor(point)[None].requires_grad_()
         value = self._value(self._residuals(tensor))[0]
