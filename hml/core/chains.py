@@ -31,11 +31,11 @@ def effective_size(chains: Floats) -> float:
     correlation = 1 - (within - covariance) / total
     correlation[0] = 1.0
     # Geyer's initial monotone sequence: sums of neighbours, as long as they are positive, never rising
-    pairs = correlation[: draws - draws % 2].reshape(-1, 2).sum(1)
-    ends = np.flatnonzero(pairs < 0)
-    pairs = np.minimum.accumulate(pairs[: ends[0]] if len(ends) else pairs)
-    time = max(-1 + 2 * float(pairs.sum()), 1 / np.log10(z.size))
-    return float(z.size / time)
+    most = max(0, (draws - 3) // 2)
+    pairs = correlation[: 2 * most + 2].reshape(-1, 2).sum(1)
+    end = next((k for k, pair in enumerate(pairs) if pair <= 0), most)
+    time = -1 + 2 * np.minimum.accumulate(pairs[:end]).sum() + max(correlation[2 * end], 0.0)
+    return float(z.size / max(time, 1 / np.log10(z.size)))
 
 
 def _split(chains: Floats) -> Floats:

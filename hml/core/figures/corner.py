@@ -33,7 +33,8 @@ def corner(
             ax = axes[row, column]
             if column > row:
                 ax.set_axis_off()
-            elif column == row:
+                continue
+            if column == row:
                 _one(ax, sampled, names[row], draws[:, row], limits[row])
             else:
                 _two(ax, draws[:, column], draws[:, row], limits[column], limits[row])
@@ -41,7 +42,17 @@ def corner(
                     ax.plot(best[names[column]], best[names[row]], "+", color=MODEL, ms=9, mew=1.4)
             _mark(ax, truth or {}, names[column], names[row] if row > column else None)
             _label(ax, names, row, column)
+    if count > 1:
+        axes[0, -1].text(1, 1, _caption(sampled, truth, best), ha="right", va="top", fontsize=8)
     return png(figure)
+
+
+def _caption(sampled: Sampled, truth: Mapping[str, float] | None, best: Mapping[str, float] | None) -> str:
+    lines = [f"{len(sampled.posterior.points):,} draws by {sampled.sampler}"]
+    lines += ["red lines: 16, 50, 84 %", "regions: 39 and 86 %"]
+    lines += ["cross: best fit"] if best else []
+    lines += ["dashed: truth"] if truth else []
+    return "\n".join(lines if sampled.posterior.converged and sampled.mixed else [*lines, "not converged"])
 
 
 def _limits(draws: Floats, *marks: float | None) -> tuple[float, float]:
