@@ -19,8 +19,8 @@ class EmceeConfig(ComponentConfig):
     differences between one another."""
 
     walkers: int | None = Field(
-        None, ge=4, description="chains side by side; at least twice the free parameters and two; null: 32, or more "
-        "where there are more than 8 parameters"
+        None, ge=4, description="chains side by side; at least twice the free parameters and two; null: 16, or four "
+        "times the parameters"
     )
     steps: int = Field(3000, ge=10, description="steps of each walker at most")
     length: float = Field(

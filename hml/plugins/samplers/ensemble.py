@@ -80,7 +80,7 @@ class Ensemble(Sampler):
         random = np.random.RandomState(rng.integers(2**32, dtype=np.uint64))
         leap = Leap.of(box, start)
         moves = [(emcee.moves.DEMove(), 0.5), (emcee.moves.MHMove(leap.propose), 0.5)]
-        walkers = _even(max(self.config.walkers or max(32, 4 * box.size), 2 * box.size + 2))
+        walkers = _even(max(self.config.walkers or max(16, 4 * box.size), 2 * box.size + 2))
         sampler = emcee.EnsembleSampler(walkers, box.size, box.ask, vectorize=True, moves=moves)
         state = emcee.State(_starts(box, leap, walkers, random), random_state=random.get_state())
         times, settled = self._run(sampler, state)
