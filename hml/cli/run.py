@@ -15,6 +15,7 @@ from hml.cli.options import (
     Interpolator,
     Json,
     Optimizer,
+    Sampler,
     Seed,
     Sets,
     make_config,
@@ -52,12 +53,15 @@ def run(  # one argument per option
     test: Annotated[
         bool, typer.Option("--test", help="The paper's own protocol: node spectra, ± 500 K boxes.")
     ] = False,
+    sampler: Sampler = None,
 ) -> None:
     """Everything: a grid becomes a generator, a spectrum is measured with it. Without --spectrum the target is a
     spectrum of known labels, and truth and result are shown side by side."""
     from hml.cli.show import show_protocol, show_result
 
-    chosen = make_config(config, grid, interpolator, optimizer, sets, seed, device, spectrum, generator)
+    chosen = make_config(config, grid, interpolator, optimizer, sets, seed, device, spectrum, generator, sampler)
+    if test and chosen.sampler is not None:
+        raise ConfigError("sampler: the paper's protocol (--test) takes no posterior; leave one of the two out")
     if test:
         from hml.core.protocol import run_protocol
 
@@ -172,18 +176,21 @@ def infer(
     seed: Seed = None,
     device: Device = None,
     json: Json = False,
+    sampler: Sampler = None,
 ) -> None:
     """Measure a spectrum with a generator (built first if it is not there yet), or many: a row each in the table
     --output results.ecsv, which goes on where it stopped."""
     one = _one_spectrum(files or [], spectrum, output)
     if one is not None:
-        run(config, grid, generator, interpolator, optimizer, one, sets, output, seed, device, json, False)
+        run(config, grid, generator, interpolator, optimizer, one, sets, output, seed, device, json, False, sampler)
         return
     assert files and output
     from hml.cli.show import show_batch
     from hml.core.batch import infer_many
 
-    chosen = make_config(config, grid, interpolator, optimizer, sets, seed, device, generator=generator)
+    chosen = make_config(
+        config, grid, interpolator, optimizer, sets, seed, device, generator=generator, sampler=sampler
+    )
     show_batch(infer_many(chosen, files, output, progress=progress()), json)
 
 

@@ -63,12 +63,14 @@ def show_result(result: RunResult, json: bool) -> None:
         print_json(result.to_json())
         return
     known = any(p.truth is not None for p in result.parameters)
-    columns = ["", "result", "error", *(["truth", "difference"] if known else []), "unit"]
+    drawn = any(p.interval is not None for p in result.parameters)
+    more = (["16 – 84 %"] if drawn else []) + (["truth", "difference"] if known else [])
+    columns = ["", "result", "error", *more, "unit"]
     table(
         f"\nTarget: {result.target}",
         columns,
-        [_row(p, known) for p in result.parameters],
-        (1, 2, 3, 4) if known else (1, 2),
+        [_row(p, known, drawn) for p in result.parameters],
+        tuple(range(1, len(columns) - 1)),
     )
     seconds = ", ".join(f"{k} {v:.1f} s" for k, v in result.seconds.items())
     lines = [
@@ -85,13 +87,15 @@ def show_result(result: RunResult, json: bool) -> None:
     console().print("\n".join(lines), markup=False)
 
 
-def _row(p: Measured, known: bool) -> list[str]:
+def _row(p: Measured, known: bool, drawn: bool) -> list[str]:
     digits = 1 if p.unit == "K" or p.name == "resolving_power" else 3
     text = [
         p.name,
         f"{p.value:.{digits}f}",
         "fixed" if not p.free else "–" if p.error is None else f"± {p.error:.{digits}f}",
     ]
+    if drawn:
+        text.append("" if p.interval is None else f"{p.interval[0]:.{digits}f} – {p.interval[1]:.{digits}f}")
     if known:
         there = p.truth is not None
         text += [

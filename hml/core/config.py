@@ -97,6 +97,7 @@ GridSlot = Annotated[Chosen, Slot("grids", "synthetic")]
 ProfileSlot = Annotated[Chosen, Slot("profiles", "pseudo_voigt")]
 InterpolatorSlot = Annotated[Chosen, Slot("interpolators", "cubic")]
 OptimizerSlot = Annotated[Chosen, Slot("optimizers", "gp")]
+SamplerSlot = Annotated[Chosen, Slot("samplers", "emcee")]
 ReaderSlot = Annotated[Chosen, Slot("readers")]
 PreprocessorSlot = Annotated[Chosen, Slot("preprocessors")]
 """Type of one preprocessor in a config: `preprocess: tuple[PreprocessorSlot, ...] = default_steps("continuum")`."""
@@ -474,6 +475,9 @@ class RunConfig(ComponentConfig):
         default={}, description="search box per label: [low, high] or {around: x, half_width: y}; else the whole grid"
     )
     optimizer: OptimizerSlot = default_slot("gp", "how the minimum is searched")
+    sampler: SamplerSlot | None = Field(
+        None, description="how the posterior is drawn from, after the search; null: errors from the curvature alone"
+    )
     runtime: RuntimeConfig = RuntimeConfig()
 
 

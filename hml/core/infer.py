@@ -14,6 +14,7 @@ from hml.core.generator import Generator
 from hml.core.interfaces import Optimizer, OptimizeResult, Status, Step
 from hml.core.likelihood import SpectrumObjective, parameters
 from hml.core.observe import Target
+from hml.core.posterior import Sampled
 from hml.core.space import Floats
 
 TURNS = 4  # at most, of finding outliers and labels again
@@ -31,6 +32,7 @@ class Inference:
     covariance: Floats | None  # [P, P] in the order of the free parameters
     search: OptimizeResult
     objective: SpectrumObjective
+    sampled: Sampled | None = None  # where a sampler was chosen
 
 
 def infer(
@@ -73,7 +75,7 @@ def _weighed(
         if better is objective:
             break
         objective, found = better, polished(better, found)
-    return objective, found
+    return objective.with_scale(found.point), found
 
 
 def polished(objective: SpectrumObjective, found: OptimizeResult) -> OptimizeResult:

@@ -95,6 +95,8 @@ class SpectrumObjective(Objective):
 
     shared: Shared | None = None
     """The generator's own error, once it is known where: see `with_model_error`."""
+    scale: float = 1.0
+    """By what the squares of errors are multiplied in `log_probability`: see `with_scale`."""
 
     def __init__(self, generator: Generator, orders: Sequence[Spectrum], search: Parameters, config: ObjectiveConfig):
         self.search, self.space, self.config = search, search.space, config
@@ -171,6 +173,22 @@ class SpectrumObjective(Objective):
             parts = torch.split(tensor, self.at_once)
             return np.asarray(torch.cat([self._value(self._residuals(part)) for part in parts]).cpu())
 
+    def log_probability(self, points: Floats) -> Floats:
+        """ln of the posterior density `[B]` at `[B, P]`, up to a constant; parameters without a prior are uniform in the
+        box. -χ²/2 with errors (times `scale`, once that is known); where their size is not known, -N ln(rms), which has
+        it marginalised (prior 1/σ: Gelman et al. 2013, Bayesian Data Analysis, section 14.2). The continuum is the one
+        that fits best at each point."""
+        found = []
+        with torch.no_grad():
+            for part in torch.split(self._tensor(np.atleast_2d(points)), self.at_once):
+                squares = self._residuals(part) ** 2
+                pixels, priors = squares.split([squares.shape[1] - len(self.priors.index), len(self.priors.index)], -1)
+                total = pixels.sum(-1)
+                unknown = self.metric != "chi2" or self.config.noise == "free"
+                chi2 = self.pixels * torch.log(total) if unknown else total / self.scale
+                found.append(-0.5 * (chi2 + priors.sum(-1)))
+        return np.asarray(torch.cat(found).cpu())
+
     def value_and_gradient(self, point: Floats) -> tuple[float, Floats]:
         tensor = self._tensor(point)[None].requires_grad_()
         value = self._value(self._residuals(tensor))[0]
@@ -244,6 +262,14 @@ class SpectrumObjective(Objective):
         other = copy.copy(self)
         other.__dict__.update(parts)
         return other
+
+    def with_scale(self, point: Floats) -> SpectrumObjective:
+        """The same objective with errors as large as the residuals at `point` say, as far as the config allows it."""
+        if self.robust or self.metric != "chi2" or self.config.noise != "inflate":
+            return self
+        with torch.no_grad():
+            pixels = self._of_pixels(self._tensor(point)[None])[0]
+        return self._changed(scale=self._scale(pixels, len(point)))
 
     def covariance(self, point: Floats) -> Floats | None:
         """Of the parameters, `[P, P]`, as the curvature at `point` tells it (Laplace's approximation); None if the data
