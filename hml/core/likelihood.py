@@ -174,19 +174,19 @@ class SpectrumObjective(Objective):
             return np.asarray(torch.cat([self._value(self._residuals(part)) for part in parts]).cpu())
 
     def log_probability(self, points: Floats) -> Floats:
-        """ln of the posterior density `[B]` at `[B, P]`, up to a constant; parameters without a prior are uniform in the
-        box. -χ²/2 with errors (times `scale`, once that is known); where their size is not known, -N ln(rms), which has
-        it marginalised (prior 1/σ: Gelman et al. 2013, Bayesian Data Analysis, section 14.2). The continuum is the one
-        that fits best at each point."""
-        found = []
+        """ln of the posterior density `[B]` at `[B, P]`, up to a constant; parameters without a prior are uniform in
+        the box. -χ²/2 with errors (times `scale`, once that is known); where their size is not known, -N ln(rms), which
+        has it marginalised (prior 1/σ: Gelman et al. 2013, Bayesian Data Analysis, section 14.2). The continuum is the
+        one that fits best at each point."""
+        found, count = [], len(self.priors.index)
         with torch.no_grad():
             for part in torch.split(self._tensor(np.atleast_2d(points)), self.at_once):
                 squares = self._residuals(part) ** 2
-                pixels, priors = squares.split([squares.shape[1] - len(self.priors.index), len(self.priors.index)], -1)
-                total = pixels.sum(-1)
+                priors = squares[:, squares.shape[1] - count :].sum(-1)
+                total = squares.sum(-1) - priors
                 unknown = self.metric != "chi2" or self.config.noise == "free"
                 chi2 = self.pixels * torch.log(total) if unknown else total / self.scale
-                found.append(-0.5 * (chi2 + priors.sum(-1)))
+                found.append(-0.5 * (chi2 + priors))
         return np.asarray(torch.cat(found).cpu())
 
     def value_and_gradient(self, point: Floats) -> tuple[float, Floats]:
