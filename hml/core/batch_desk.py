@@ -21,7 +21,7 @@ from hml.core.infer import infer
 from hml.core.likelihood import parameters
 from hml.core.pack import DECIDED, open_generator
 from hml.core.parts import Parts, Plan, ensure_grid, plan_nodes
-from hml.core.pipeline import observe, summary
+from hml.core.pipeline import observe, sample, summary
 from hml.core.result import RunResult
 from hml.core.shelf import Shelf
 from hml.core.store import versions
@@ -83,6 +83,7 @@ class Desk:
         parts = replace(self.parts, config=config, context=replace(self.parts.context, progress=quiet))
         target = observe(parts, Plan(self.generator.space, (), ()))
         found = infer(self.generator, target, self.parts.optimizer, config)
+        found = found if parts.sampler is None else sample(found, parts, parts.sampler)
         return summary(config, self.generator, target, found)
 
 
