@@ -75,6 +75,7 @@ def show_result(result: RunResult, json: bool) -> None:
         f"{result.counts['tracks']:,} lines from {result.counts['nodes']:,} nodes; "
         f"{result.counts['evaluations']:,} spectra rendered",
         f"status: {result.status.replace('_', ' ')}" + (f" ({result.message})" if result.message else ""),
+        *([f"flags: {', '.join(result.flags)}"] if result.flags else []),
         *(f"note: {note}" for note in result.notes),
         f"time: {seconds}",
         f"results: {result.folder}",

@@ -170,6 +170,15 @@ class SpectrumObjective(Objective):
             parts = torch.split(tensor, self.at_once)
             return np.asarray(torch.cat([self._value(self._residuals(part)) for part in parts]).cpu())
 
+    def missed(self, point: Floats) -> list[Floats]:
+        """Residuals `[N]` of each order's pixels that count, in units of all errors (of the flux, where errors are not
+        used), without what robust fits make of them."""
+        with torch.no_grad():
+            parts = self.forward.split(self._of_pixels(self._tensor(point)[None]))
+            return [
+                np.asarray(part[0, order.weight > 0].cpu()) for order, part in zip(self.orders, parts, strict=True)
+            ]
+
     def value_and_gradient(self, point: Floats) -> tuple[float, Floats]:
         tensor = self._tensor(point)[None].requires_grad_()
         value = self._value(self._residuals(tensor))[0]

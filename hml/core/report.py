@@ -23,6 +23,7 @@ from hml.core.paths import data_home
 from hml.core.result import Measured, RunResult
 from hml.core.space import UNITS
 from hml.core.store import digest, to_json, versions, write_bytes, write_text
+from hml.core.verdict import verdict
 
 
 @contextmanager
@@ -70,13 +71,15 @@ def collect(
         for name, value in found.values.items()
     )
     data = config.model_dump(mode="json")
+    flags = verdict(found, target, generator.space)
     return RunResult(
         parameters=parameters,
         objective=search.value,
         metric=found.objective.metric,
         status=search.status.name.lower(),
         message=search.message or ("" if search.status is Status.CONVERGED else search.status.value),
-        notes=(*found.objective.notes, *_doubts(generator, found.objective)),
+        notes=(*found.objective.notes, *_doubts(generator, found.objective), *(flag.line for flag in flags)),
+        flags=tuple(flag.word for flag in flags),
         target=target.story,
         counts={
             "nodes": len(generator.header["nodes"]),
