@@ -14,7 +14,7 @@ from hml.core.forward import velocity_factors
 from hml.core.generator import Generator
 from hml.core.optics import reach
 from hml.core.pixels import Pixels
-from hml.core.spectrum import Spectrum
+from hml.core.spectrum import Bools, Spectrum
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,16 +102,20 @@ class Order:
         return total
 
 
-def usable_part(generator: Generator, order: Spectrum, config: ObjectiveConfig) -> tuple[Spectrum, Pixels] | None:
-    """The pixels the generator can speak of at every velocity allowed; None if there are none."""
+def usable_pixels(generator: Generator, order: Spectrum, config: ObjectiveConfig) -> Bools:
+    """The used pixels `[N]` that the generator can speak of at every velocity allowed."""
     (slow, fast), wing = velocity_factors(config), reach(config)
     keep = np.zeros(len(order), dtype=bool)
     for low, high in generator.orders:
         keep |= (order.wavelength >= low * fast * np.exp(wing) - 1e-9) & (
             order.wavelength <= high * slow * np.exp(-wing) + 1e-9
         )
-    if order.mask is not None:
-        keep &= order.mask
+    return keep & order.used
+
+
+def usable_part(generator: Generator, order: Spectrum, config: ObjectiveConfig) -> tuple[Spectrum, Pixels] | None:
+    """These pixels alone; None if they are too few to fit a continuum to."""
+    keep = usable_pixels(generator, order, config)
     if keep.sum() <= (config.continuum_degree or 0) + 1:
         return None
     usable = Spectrum(

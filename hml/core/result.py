@@ -36,6 +36,7 @@ class RunResult:
     fingerprints: Mapping[str, str]
     folder: str
     config: Mapping[str, Any] = field(default_factory=dict)
+    ranking: Mapping[str, Any] | None = None  # where several grids were tried: their order, and why others were not
     flags: tuple[str, ...] = ()  # what is wrong, a word each (see `verdict`); the notes explain them
 
     def to_json(self) -> dict[str, Any]:
