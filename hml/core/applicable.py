@@ -75,10 +75,11 @@ def _judge(
         return Judged(name, chosen, 0.0, _beyond([applies.wavelength], orders))
     try:
         grid: GridSource = chosen.build(context)
+        told, reason = _labels(grid.space), _unlike(grid, config)
         missing = grid.missing() if isinstance(grid, FetchableGrid) else None
         if missing is not None and not fetch:
-            return Judged(name, chosen, 0.0, f"{missing.size} are missing: `hml grid fetch {chosen.name}` gets them")
-        told, reason = _labels(grid.space), _unlike(grid, config)
+            reason = reason or f"{missing.size} are missing: `hml grid fetch {chosen.name}` gets them"
+            return Judged(name, chosen, 0.0, reason)
         bands = [applies.wavelength] if missing and applies and applies.wavelength else _bands(grid)
     # whatever a plugin's grid raises must not spoil those beside it
     except Exception as error:
