@@ -12,6 +12,7 @@ from hml.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from hml.core.components import Applies
+    from hml.core.config import RunConfig
     from hml.core.parts import Parts
 
 app = typer.Typer(help="Grids of model spectra.", no_args_is_help=True)
@@ -25,11 +26,23 @@ Band = Annotated[str | None, typer.Option("--wavelength", help="low:high, vacuum
 
 
 @app.command("list")
-def list_grids(json: Json = False) -> None:
-    """Grids that can be named in a config."""
+def list_grids(
+    spectrum: Annotated[
+        Path | None, typer.Option("--for", help="A spectrum: which of them apply to it, without a fit.")
+    ] = None,
+    config: ConfigFile = None,
+    sets: Sets = None,
+    json: Json = False,
+) -> None:
+    """Grids that can be named in a config; with --for, those that apply to a spectrum, and why others do not."""
     from hml.cli.show import print_json, table
     from hml.core.registry import installed
 
+    if spectrum is not None:
+        _list_for(make_config(config, sets=sets, spectrum=[spectrum]), json)
+        return
+    if config is not None or sets:
+        raise ConfigError("grid list: a config is of use with --for FILE only, which judges grids by it")
     entries = installed().family("grids")
     rows = [
         {
@@ -49,6 +62,23 @@ def list_grids(json: Json = False) -> None:
         ["grid", "summary", "applies to", "from", "reference"],
         [[r["name"], r["summary"], r["applies"], r["distribution"], r["reference"]] for r in rows],
     )
+
+
+def _list_for(config: RunConfig, json: bool) -> None:
+    """The grids of a config (all, where it has no list of them) in the order of how much they cover."""
+    from hml.cli.show import print_json, table
+    from hml.core.applicable import judge_grids
+    from hml.core.components import BuildContext
+    from hml.core.observe import read_target
+
+    context, wanted = BuildContext(), config.model_copy(update={"grids": config.grids or "auto"})
+    judged = judge_grids(wanted, read_target(config, context).orders, context)
+    if json:
+        print_json([{"grid": one.name, "applies": not one.reason, "share": one.share, "reason": one.reason,
+                     "labels": one.told} for one in judged])  # fmt: skip
+        return
+    rows = [[one.name, f"{one.share:.0%}" if one.told else "–", one.reason or "applies", one.told] for one in judged]
+    table("", ["grid", "pixels covered", "verdict", "labels"], rows, (1,))
 
 
 def _where(applies: Applies | None) -> str:

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from hml.core.config import RunConfig
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="YAML file of the run; else the defaults.")]
-Grid = Annotated[str | None, typer.Option("--grid", "-g", help="Grid of model spectra (replaces the whole slot).")]
+Grid = Annotated[
+    str | None,
+    typer.Option(
+        "--grid", "-g", help="Grid of model spectra (replaces the whole slot); for run and infer also several, to be "
+        "ranked: phoenix,synthetic or auto.",
+    ),
+]
 Interpolator = Annotated[str | None, typer.Option("--interpolator", help="Interpolator of line parameters.")]
 Optimizer = Annotated[str | None, typer.Option("--optimizer", "-o", help="Optimizer.")]
 Sampler = Annotated[str | None, typer.Option("--sampler", help="Draw from the posterior too: emcee, dynesty, …")]
@@ -55,15 +61,28 @@ def make_config(  # one argument per shared option
 
     if generator is not None:
         _refuse_decided(generator, {"--grid": grid, "--interpolator": interpolator}, sets or ())
-    slots = {"grid": grid, "interpolator": interpolator, "optimizer": optimizer, "sampler": sampler}
+    several = _several(grid)
+    one = None if several else grid
+    slots = {"grid": one, "interpolator": interpolator, "optimizer": optimizer, "sampler": sampler}
     files = None if not spectrum else spectrum[0] if len(spectrum) == 1 else list(spectrum)
-    fields = {"runtime.seed": seed, "runtime.device": device, "spectrum.path": files, "generator.path": generator}
+    fields: dict[str, Any] = {
+        "runtime.seed": seed, "runtime.device": device, "spectrum.path": files, "generator.path": generator,
+        "grids": [] if grid and not several else several,
+    }  # fmt: skip
     return load_config(
         config,
         slots={k: v for k, v in slots.items() if v is not None},
         fields={k: v for k, v in fields.items() if v is not None},
         sets=sets or (),
     )
+
+
+def _several(grid: str | None) -> str | list[str] | None:
+    """`auto`, or the names of a list; None where one grid is meant."""
+    if grid is None or grid == "auto":
+        return grid
+    names = [name.strip() for name in grid.split(",")]
+    return names if len(names) > 1 else None
 
 
 def _refuse_decided(generator: Path, slots: Mapping[str, str | None], sets: Sequence[str]) -> None:

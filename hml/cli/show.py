@@ -62,6 +62,8 @@ def show_result(result: RunResult, json: bool) -> None:
     if json:
         print_json(result.to_json())
         return
+    if result.ranking:
+        show_ranking(result.ranking)
     known = any(p.truth is not None for p in result.parameters)
     drawn = any(p.interval is not None for p in result.parameters)
     more = (["16 – 84 %"] if drawn else []) + (["truth", "difference"] if known else [])
@@ -79,12 +81,27 @@ def show_result(result: RunResult, json: bool) -> None:
         f"{result.counts['tracks']:,} lines from {result.counts['nodes']:,} nodes; "
         f"{result.counts['evaluations']:,} spectra rendered",
         f"status: {result.status.replace('_', ' ')}" + (f" ({result.message})" if result.message else ""),
+        *([f"flags: {', '.join(result.flags)}"] if result.flags else []),
         *(f"note: {note}" for note in result.notes),
         f"time: {seconds}",
         f"results: {result.folder}",
         f"report: {result.folder}/report.html",
     ]
     console().print("\n".join(lines), markup=False)
+
+
+def show_ranking(ranking: Mapping[str, Any]) -> None:
+    """The grids that were tried, from the best to the worst, and why others were not."""
+    rows = [
+        [str(i), place["grid"], f"{place['score']:.4g}",
+         f"{place['behind']:.3g} ± {place['error']:.2g}" if i > 1 else "",
+         ", ".join(f"{name} {value:.5g}" for name, value in place["values"].items())]
+        for i, place in enumerate(ranking["places"], 1)
+    ]  # fmt: skip
+    title = f"\nGrids, by mean squared residual of left-out blocks of {ranking['pixels']:,} pixels that all can use"
+    table(title, ["", "grid", "score", "behind", "result"], rows, (0, 2, 3))
+    for name, reason in ranking["left_out"].items():
+        console().print(f"left out: {name}: {reason}", markup=False)
 
 
 def _row(p: Measured, known: bool, drawn: bool) -> list[str]:

@@ -9,9 +9,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     BeforeValidator,
+    Discriminator,
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    Tag,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -99,6 +101,10 @@ InterpolatorSlot = Annotated[Chosen, Slot("interpolators", "cubic")]
 OptimizerSlot = Annotated[Chosen, Slot("optimizers", "gp")]
 SamplerSlot = Annotated[Chosen, Slot("samplers", "emcee")]
 ReaderSlot = Annotated[Chosen, Slot("readers")]
+GridSlots = Annotated[
+    Annotated[Literal["auto"], Tag("(auto)")] | Annotated[tuple[GridSlot, ...], Tag("(list)")],
+    Discriminator(lambda value: "(auto)" if isinstance(value, str) else "(list)"),  # brackets: not shown in messages
+]
 PreprocessorSlot = Annotated[Chosen, Slot("preprocessors")]
 """Type of one preprocessor in a config: `preprocess: tuple[PreprocessorSlot, ...] = default_steps("continuum")`."""
 
@@ -458,6 +464,11 @@ class RunConfig(ComponentConfig):
     """Everything that decides a result."""
 
     grid: GridSlot = default_slot("synthetic", "grid of model spectra, with its selection and preprocessing")
+    grids: GridSlots = Field(
+        (),
+        description="several grids to be tried and ranked instead of `grid`, each a name or {name: …, fields}; auto: "
+        "all that are installed, apply to the spectrum and need not be fetched",
+    )
     find: FindConfig = FindConfig()
     profile: ProfileSlot = default_slot("pseudo_voigt", "shape of a line")
     clone: CloneConfig = CloneConfig()

@@ -20,7 +20,7 @@ from hml.core.noise import Shared, rooted, spread_of_estimate
 from hml.core.order import Order, usable_part
 from hml.core.selection import Selection
 from hml.core.space import Axis, Floats, Space
-from hml.core.spectrum import Spectrum
+from hml.core.spectrum import Bools, Spectrum
 
 AT_ONCE = 1e8  # numbers of a batch in memory at one time
 MEDIAN = 0.6745  # of the size of a normal deviate
@@ -113,6 +113,7 @@ class SpectrumObjective(Objective):
         self.robust = weighted and config.outliers == "student_t"
         self.priors = _priors(search, config)
         kept = [usable_part(generator, order, config) for order in orders]
+        self.kept = tuple(found is not None for found in kept)  # which orders could be used
         used = [found for found in kept if found is not None]
         self.orders = [Order.of(spectrum, config, weighted, self.device) for spectrum, _ in used]
         if not self.orders:
@@ -121,8 +122,7 @@ class SpectrumObjective(Objective):
                 f"{orders[0].name or 'spectrum'}: no usable pixel between {low:.1f} and {high:.1f} Å (vacuum), where "
                 "the generator has its lines; check wavelengths, medium, mask and the velocity range"
             )
-        self.used = [found is not None for found in kept]  # of the orders that were given
-        config = _of_those_used(config, self.used)
+        config = _of_those_used(config, self.kept)
         self.forward = ForwardModel.of(generator, [pixels for _, pixels in used], config, self._probes())
         self.pixels = sum(order.pixels for order in self.orders)
         points, lines = self.forward.rendering.points, self.forward.rendering.lines
@@ -188,6 +188,15 @@ class SpectrumObjective(Objective):
                 chi2 = self.pixels * torch.log(total) if unknown else total / self.scale
                 found.append(-0.5 * (chi2 + priors))
         return np.asarray(torch.cat(found).cpu())
+
+    def missed(self, point: Floats) -> list[Floats]:
+        """Residuals `[N]` of each order's pixels that count, in units of all errors (of the flux, where errors are not
+        used), without what robust fits make of them."""
+        with torch.no_grad():
+            parts = self.forward.split(self._of_pixels(self._tensor(point)[None]))
+            return [
+                np.asarray(part[0, order.weight > 0].cpu()) for order, part in zip(self.orders, parts, strict=True)
+            ]
 
     def value_and_gradient(self, point: Floats) -> tuple[float, Floats]:
         tensor = self._tensor(point)[None].requires_grad_()
@@ -255,7 +264,12 @@ class SpectrumObjective(Objective):
         kept = self.forward.split((missed <= limit)[None])
         if all(bool(keep.all()) for keep in kept):
             return self
-        orders = [order.without(~keep[0]) for order, keep in zip(self.orders, kept, strict=True)]
+        return self.on([keep[0].cpu().numpy() for keep in kept])
+
+    def on(self, pixels: Sequence[Bools]) -> SpectrumObjective:
+        """The same objective on some pixels `[N]` of each of its orders only, without errors that pixels share."""
+        parts = zip(self.orders, pixels, strict=True)
+        orders = [order.without(torch.as_tensor(~keep, device=self.device)) for order, keep in parts]
         return self._changed(orders=orders, pixels=sum(order.used for order in orders), shared=None)
 
     def _changed(self, **parts: Any) -> SpectrumObjective:

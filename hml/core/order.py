@@ -16,7 +16,7 @@ from hml.core.generator import Generator
 from hml.core.optics import reach
 from hml.core.pixels import Pixels
 from hml.core.space import Floats
-from hml.core.spectrum import Spectrum
+from hml.core.spectrum import Bools, Spectrum
 
 FEWEST = 8  # pixels of an order whose continuum is chosen
 
@@ -122,16 +122,20 @@ class Order:
         return total
 
 
-def usable_part(generator: Generator, order: Spectrum, config: ObjectiveConfig) -> tuple[Spectrum, Pixels] | None:
-    """The pixels the generator can speak of at every velocity allowed; None if there are none."""
+def usable_pixels(generator: Generator, order: Spectrum, config: ObjectiveConfig) -> Bools:
+    """The used pixels `[N]` that the generator can speak of at every velocity allowed."""
     (slow, fast), wing = velocity_factors(config), reach(config)
     keep = np.zeros(len(order), dtype=bool)
     for low, high in generator.orders:
         keep |= (order.wavelength >= low * fast * np.exp(wing) - 1e-9) & (
             order.wavelength <= high * slow * np.exp(-wing) + 1e-9
         )
-    if order.mask is not None:
-        keep &= order.mask
+    return keep & order.used
+
+
+def usable_part(generator: Generator, order: Spectrum, config: ObjectiveConfig) -> tuple[Spectrum, Pixels] | None:
+    """These pixels alone; None if they are too few to fit a continuum to."""
+    keep = usable_pixels(generator, order, config)
     degree = FEWEST if config.continuum_degree == "auto" else config.continuum_degree or 0
     if keep.sum() <= degree + 1:
         return None

@@ -44,6 +44,8 @@ class Parts:
     @classmethod
     def of(cls, config: RunConfig, progress: Progress = quiet) -> Parts:
         """ConfigError if the parts do not fit together."""
+        if config.grids:
+            raise ConfigError("grids: several grids are ranked by `hml run` and `hml infer` only; name one with --grid")
         check_config(config)
         device = choose_device(config.runtime.device)
         parts = cls(config, BuildContext(device=device, seed=config.runtime.seed, progress=progress))

@@ -34,6 +34,10 @@ log = logging.getLogger(__name__)
 
 def run(config: RunConfig, *, output: Path | None = None, progress: Progress = quiet) -> RunResult:
     """All stages: a generator (built, or found from an earlier run), a target, its labels, a folder of results."""
+    if config.grids:
+        from hml.core.several import run_grids  # which does the rest of this for every grid
+
+        return run_grids(config, output=output, progress=progress)
     if config.generator.path is not None:
         return _run_opened(config.generator.path, config, output, progress)
     clock = Clock()
@@ -46,7 +50,7 @@ def run(config: RunConfig, *, output: Path | None = None, progress: Progress = q
             target = observe(parts, plan)
         with clock("build"):
             generator = obtain_generator(parts, plan)
-        return _measure(parts, generator, target, clock, folder)
+        return measure(parts, generator, target, clock, folder)[1]
 
 
 def _run_opened(path: Path, config: RunConfig, output: Path | None, progress: Progress) -> RunResult:
@@ -58,7 +62,7 @@ def _run_opened(path: Path, config: RunConfig, output: Path | None, progress: Pr
     with run_folder(output) as folder:
         with clock("target"):
             target = observe(parts, opened.plan(parts))
-        return _measure(parts, opened.generator, target, clock, folder, opened.notes)
+        return measure(parts, opened.generator, target, clock, folder, opened.notes)[1]
 
 
 def build(config: RunConfig, *, progress: Progress = quiet) -> Generator:
@@ -82,15 +86,16 @@ def observe(parts: Parts, plan: Plan) -> Target:
     return draw_target(parts.grid, plan, parts.preprocess, config.truth, rng)
 
 
-def _measure(
+def measure(
     parts: Parts, generator: Generator, target: Target, clock: Clock, folder: Path, notes: tuple[str, ...] = ()
-) -> RunResult:
+) -> tuple[Inference, RunResult]:
+    """What was found, and the result that was written of it."""
     with clock("infer"):
         found = infer(generator, target, parts.optimizer, parts.config, parts.context.progress)
     if parts.sampler is not None:
         with clock("sample"):
             found = sample(found, parts, parts.sampler)
-    return report(parts.config, generator, target, found, clock, folder, notes)
+    return found, report(parts.config, generator, target, found, clock, folder, notes)
 
 
 def sample(found: Inference, parts: Parts, sampler: Sampler) -> Inference:

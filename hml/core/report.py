@@ -25,6 +25,7 @@ from hml.core.posterior import write_posterior
 from hml.core.result import Measured, RunResult
 from hml.core.space import UNITS
 from hml.core.store import digest, to_json, versions, write_bytes, write_text
+from hml.core.verdict import verdict
 
 IN_PAGE = ("convergence.png", "corner.png")
 """Pictures of the folder that the page repeats."""
@@ -65,6 +66,7 @@ def collect(
     truth = {k: v for k, v in (target.truth or {}).items() if np.isfinite(v)}
     parameters = tuple(_measured(found, name, truth.get(name)) for name in found.values)
     data = config.model_dump(mode="json")
+    flags = verdict(found, target, generator.space)
     return RunResult(
         parameters=parameters,
         objective=search.value,
@@ -75,7 +77,9 @@ def collect(
             *found.objective.notes,
             *(found.sampled.notes if found.sampled else ()),
             *_doubts(generator, found.objective),
+            *(flag.line for flag in flags),
         ),
+        flags=tuple(flag.word for flag in flags),
         target=target.story,
         counts={
             "nodes": len(generator.header["nodes"]),

@@ -38,6 +38,8 @@ class RunResult:
     folder: str
     config: Mapping[str, Any] = field(default_factory=dict)
     posterior: Mapping[str, Any] | None = None  # how it was sampled, and quantiles and diagnostics of each parameter
+    ranking: Mapping[str, Any] | None = None  # where several grids were tried: their order, and why others were not
+    flags: tuple[str, ...] = ()  # what is wrong, a word each (see `verdict`); the notes explain them
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -97,7 +97,7 @@ class OrderView:
 def views(found: Inference, target: Target) -> list[OrderView]:
     """All orders that were given, in turn; behind them those of which no pixel was left when they were read."""
     fitted = _fitted(found)
-    parts = [next(fitted) if used else None for used in found.objective.used]
+    parts = [next(fitted) if used else None for used in found.objective.kept]
     dropped = [order for exposure in target.exposures for order in exposure.dropped]
     orders = [*zip(target.orders, parts, strict=True), *((order, None) for order in dropped)]
     return [OrderView(i, order.name, order, part) for i, (order, part) in enumerate(orders, start=1)]

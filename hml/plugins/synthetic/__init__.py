@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
-from hml import BuildContext, Component, GridConfig, Selection, hookimpl
+from hml import Applies, BuildContext, Component, GridConfig, Selection, hookimpl
 
 if TYPE_CHECKING:
     from hml.plugins.synthetic.source import SyntheticGrid
@@ -99,5 +99,5 @@ def hml_grids() -> Iterable[Component]:
     yield Component(
         "synthetic", "physics-like spectra at any label, made here; nothing to download", SyntheticConfig, _build,
         reference="formulas of Gray 2005, The Observation and Analysis of Stellar Photospheres",
-        traits={"truth": True},
+        traits={"truth": True}, applies=Applies(labels=RANGES, wavelength=LINES_RANGE),
     )
