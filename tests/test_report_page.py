@@ -102,7 +102,7 @@ def ran(generator, tmp_path_factory):
         target = Target(orders or orders_of(generator), f"read from {HOSTILE}", truth)
         parts = pipeline.Parts.of(config)
         clock = pipeline.Clock()
-        result = pipeline._measure(parts, generator, target, clock, folder, (f"a note of {HOSTILE}",))
+        _, result = pipeline.measure(parts, generator, target, clock, folder, (f"a note of {HOSTILE}",))
         return folder, result, Page((folder / "report.html").read_text(encoding="utf-8"))
 
     return run
