@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
 
 from hml.core.fused import Work
 from hml.core.interfaces import LineProfile
@@ -31,9 +30,6 @@ DAMPING = 0.5  # of the diagonal
 MOMENTUM = 0.7
 LONGEST = 0.5  # widths for centres, e-folds for parameters: no step is longer
 ORDINARY = 1e-6  # of the continuum squared: no neighbour tells a spectrum better, and no node is held to know more
-AROUND = 64  # pixels, whose residuals are the noise of a line among them
-MEDIAN = 0.4549  # of the square of a normal deviate
-FARTHEST = 4.0  # standard deviations: what a pixel counts at most, where it is asked whether a fit still gains
 SPREAD = 1.0  # widths for centres, e-folds for parameters: how far the truth lies from the start, a standard deviation
 
 
@@ -62,7 +58,6 @@ class BlockGaussNewton:
         self.spread = np.asarray(SPREAD if start.spread is None else start.spread)
         self.least = 0.0 if start.spread is None else ORDINARY
         self.steps = 0
-        self.pixel = np.clip(np.searchsorted(spectrum.wavelength, self.centre), 0, len(spectrum) - 1)
 
     def step(self, rate: float) -> float:
         params = torch.from_numpy(self.state[:, 1:]).requires_grad_()
@@ -76,11 +71,9 @@ class BlockGaussNewton:
         model *= bends
         slope = model if saturate else np.ones_like(model) * bends
         residual = np.where(self.used, model - self.flux, np.float32(0))
-        squares = residual.astype(np.float64) ** 2
-        loss = _bulk(squares[self.used])
-        # residuals around a line as its noise: what a spectrum does not tell stays where it began
-        self.noise = np.maximum(uniform_filter1d(squares, AROUND)[self.pixel], self.least)[:, None]
-        stiffness = self.noise / self.spread**2
+        loss = float(np.mean(residual[self.used].astype(np.float64) ** 2))
+        # residuals as noise: what a spectrum does not tell stays where it began
+        stiffness = max(loss, self.least) / self.spread**2
         move, change = np.zeros(len(shapes), np.float32), np.zeros_like(shapes)
         work.gradient(-residual * slope, move, change, False)
         if self.steps % EVERY == 0:
@@ -94,14 +87,14 @@ class BlockGaussNewton:
         self.state = self.state - self.rate * rate * self.speed
         self.state[:, 0] = np.clip(self.state[:, 0], -1, 1)
         self.steps += 1
+        self.loss = loss
         return loss
 
     def lines(self) -> tuple[Floats, Floats]:
         return self.centre + self.width * self.state[:, 0], self.state[:, 1:]
 
     def information(self) -> NDArray[np.float32] | None:
-        known: NDArray[np.float32] = (self.blocks / np.maximum(self.noise, ORDINARY)[..., None]).astype(np.float32)
-        return known  # as it is kept
+        return (self.blocks / max(self.loss, ORDINARY)).astype(np.float32)  # as it is kept
 
     def _blocks(self, work: Work, weight: NDArray[np.float32], stiffness: Floats) -> Floats:
         """The damped inverses `[L, 1 + K, 1 + K]`."""
@@ -122,8 +115,3 @@ class BlockGaussNewton:
         assert shape is not None
         (slopes,) = torch.autograd.grad(shape.diagonal(dim1=0, dim2=2).sum(), params)
         return np.asarray(slopes.transpose(0, 1))
-
-
-def _bulk(squares: Floats) -> float:
-    """The mean square of most residuals: an order's end that no line can fit does not hide what happens elsewhere."""
-    return float(np.minimum(squares, FARTHEST**2 * np.median(squares) / MEDIAN).mean())
