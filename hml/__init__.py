@@ -23,7 +23,8 @@ _HOMES = {
     "hml.core.hookspecs": ["hookimpl"],
     "hml.core.interfaces": [
         "FetchableGrid", "GridSource", "Interpolator", "LineProfile", "Manifold", "Missing", "Objective",
-        "OptimizeResult", "Optimizer", "Preprocessor", "Reader", "Status", "Step", "TruthGrid",
+        "OptimizeResult", "Optimizer", "Posterior", "Preprocessor", "Reader", "Sampler", "Start", "Status", "Step",
+        "TruthGrid",
     ],
     "hml.core.jit": ["compiled"],
     "hml.core.lines": ["Clone", "FoundLines", "LineTable", "Table"],

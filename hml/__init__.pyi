@@ -36,8 +36,11 @@ from hml.core.interfaces import Missing as Missing
 from hml.core.interfaces import Objective as Objective
 from hml.core.interfaces import OptimizeResult as OptimizeResult
 from hml.core.interfaces import Optimizer as Optimizer
+from hml.core.interfaces import Posterior as Posterior
 from hml.core.interfaces import Preprocessor as Preprocessor
 from hml.core.interfaces import Reader as Reader
+from hml.core.interfaces import Sampler as Sampler
+from hml.core.interfaces import Start as Start
 from hml.core.interfaces import Status as Status
 from hml.core.interfaces import Step as Step
 from hml.core.interfaces import TruthGrid as TruthGrid

@@ -18,7 +18,8 @@ import hml
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted((ROOT / "hml").rglob("*.py"))
-HEAVY = ("torch", "numba", "skopt", "sklearn", "astropy", "specutils", "scipy", "matplotlib", "h5py", "pandas")
+HEAVY = ("torch", "numba", "skopt", "sklearn", "astropy", "specutils", "scipy", "matplotlib", "h5py", "pandas",
+         "emcee", "dynesty", "xarray", "arviz")
 HAS_CLI = any(path.relative_to(ROOT / "hml").parts[0].startswith("cli") for path in SOURCES)
 
 
@@ -155,7 +156,7 @@ def test_every_plugin_module_is_an_entry_point() -> None:
 def test_every_installed_part_of_hml_works() -> None:
     registry = hml.installed()
     assert [f for f in registry.failures if f.distribution == "hml"] == []
-    for family in ("grids", "preprocessors", "profiles", "interpolators", "readers", "optimizers"):
+    for family in ("grids", "preprocessors", "profiles", "interpolators", "readers", "optimizers", "samplers"):
         names = [e.component.name for e in registry.family(family) if e.distribution == "hml"]
         assert len(names) >= 2, f"{family}: one implementation proves no contract, found {names}"
 

@@ -89,10 +89,19 @@ def test_a_generator_is_packed_described_and_used_where_there_is_nothing_else(hm
         assert "generator" in hml(*command, "--set", "generator.path=tiny.hml", code=1)
 
 
+def test_a_sampler_gives_errors_from_the_posterior_and_says_so(hml, tmp_path):
+    text = hml("run", *TINY, "--sampler", "emcee", "--set", "sampler.length=10", "--output", "drawn")
+    assert "16 – 84 %" in text and "draws by emcee" in text and "sample " in text
+    assert {"corner.png", "posterior.nc"} <= {p.name for p in (tmp_path / "drawn").iterdir()}
+    assert "dynesty" in hml("run", "--sampler", "dynasty", code=1)
+    assert "--test" in hml("run", *TINY, "--test", "--sampler", "emcee", code=1)
+    assert "name: emcee" in hml("config", "show", "--sampler", "emcee")
+
+
 def test_plugins_lists_every_family(hml):
     data = json.loads(hml("plugins", "--json"))
     assert {c["family"] for c in data["components"]} == {
-        "grids", "preprocessors", "profiles", "interpolators", "readers", "optimizers"
+        "grids", "preprocessors", "profiles", "interpolators", "readers", "optimizers", "samplers"
     }
     assert data["failures"] == []
     assert "pseudo_voigt" in hml("plugins")

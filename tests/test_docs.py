@@ -116,7 +116,7 @@ def test_every_trait_is_documented() -> None:
 def test_every_interface_is_named_and_every_method_says_what_it_does() -> None:
     page = text("docs/plugins.md")
     for name in ("GridSource", "Preprocessor", "LineProfile", "Interpolator", "Manifold", "Reader", "Optimizer",
-                 "Objective", "TruthGrid", "FetchableGrid"):
+                 "Objective", "Sampler", "TruthGrid", "FetchableGrid"):
         assert f"`{name}`" in page
         methods = [m for m in vars(getattr(interfaces, name)).values()
                    if getattr(m, "__isabstractmethod__", False)]

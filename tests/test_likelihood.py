@@ -38,7 +38,8 @@ def observed(generator, rv=0.0, power=None, tilt=(1.0,), noise=0.0, low=8505.0, 
 
 
 def objective(generator, spectrum, **fields):
-    config = ObjectiveConfig(pixel_integration=False, **fields)  # `observed` looks at points
+    fields = {"continuum_degree": 2, "pixel_integration": False, **fields}  # `observed` looks at points
+    config = ObjectiveConfig(**fields)
     orders = spectrum if isinstance(spectrum, list) else [spectrum]
     return SpectrumObjective(generator, orders, parameters(generator.space, {}, config), config)
 

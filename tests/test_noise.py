@@ -34,7 +34,7 @@ def erring(size=0.01):
 
 
 def objective(generator, orders, **fields):
-    config = ObjectiveConfig(pixel_integration=False, **fields)
+    config = ObjectiveConfig(**{"continuum_degree": 2, "pixel_integration": False, **fields})
     return SpectrumObjective(generator, orders, parameters(generator.space, {}, config), config)
 
 
@@ -159,3 +159,13 @@ def test_outliers_spoil_labels_unless_they_are_told_to_be_there(outliers, holds)
     far = max(abs(found.values[name] - value) / sane.errors[name] for name, value in TRUTH.items())
     assert (far < 6) is holds
     assert not holds or np.abs(pulls).max() < 4
+
+
+@pytest.mark.parametrize("tilt", [(1.0,), (1.0, 0.4), (1.0, 0.2, -0.3, 0.1)])
+def test_the_continuum_is_of_the_degree_that_the_data_have(tilt):
+    generator = make()
+    orders = [observed(generator, noise=0.01, low=low, high=low + 15, tilt=tilt) for low in (8503, 8518)]
+    config = parse_config({"grid": {"preprocess": []}, "optimizer": "lm", "objective": {"pixel_integration": False}})
+    found = infer(generator, Target(orders, "tilted"), Parts.of(config).optimizer, config)
+    assert [order.degree for order in found.objective.orders] == [len(tilt) - 1] * 2
+    assert all(abs(found.values[name] - value) < 4 * found.errors[name] for name, value in TRUTH.items())

@@ -48,7 +48,9 @@ def test_a_run_measures_a_truth_between_nodes_and_leaves_a_folder(tmp_path):
     assert result["teff"].truth not in (5000, 5200, 5400, 5600)
     assert "rv not applied" in result.notes
     files = {p.name for p in (tmp_path / "run").iterdir()}
-    assert files == {"config.yaml", "result.json", "labels.ecsv", "fit.png", "convergence.png", "lines.png"}
+    assert files == {
+        "config.yaml", "result.json", "labels.ecsv", "fit.png", "convergence.png", "lines.png", "report.html",
+    }
     stored = json.loads((tmp_path / "run" / "result.json").read_text())
     assert stored["parameters"][0]["value"] == result.parameters[0].value
     assert stored["fingerprints"]["grid"]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hml.cli.options import ConfigFile, Grid, Interpolator, Optimizer, Sets, make_config
+from hml.cli.options import ConfigFile, Grid, Interpolator, Optimizer, Sampler, Sets, make_config
 from hml.core.errors import ConfigError
 
 app = typer.Typer(help="Make, check and show config files.", no_args_is_help=True)
@@ -21,6 +21,7 @@ def init(
     grid: Grid = None,
     interpolator: Interpolator = None,
     optimizer: Optimizer = None,
+    sampler: Sampler = None,
     sets: Sets = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
@@ -30,7 +31,7 @@ def init(
 
     if path.exists() and not force:
         raise ConfigError(f"{path}: is there already; choose another name or add --force")
-    write_text(path, dump_config(make_config(None, grid, interpolator, optimizer, sets)))
+    write_text(path, dump_config(make_config(None, grid, interpolator, optimizer, sets, sampler=sampler)))
     print(f"{path} written; `hml run --config {path}` runs it")
 
 
@@ -51,12 +52,13 @@ def show(
     grid: Grid = None,
     interpolator: Interpolator = None,
     optimizer: Optimizer = None,
+    sampler: Sampler = None,
     sets: Sets = None,
 ) -> None:
     """Print the resolved config: every field with the value that would be used."""
     from hml.core.config import dump_config
 
-    print(dump_config(make_config(path or config, grid, interpolator, optimizer, sets)), end="")
+    print(dump_config(make_config(path or config, grid, interpolator, optimizer, sets, sampler=sampler)), end="")
 
 
 @app.command()

@@ -19,6 +19,7 @@ ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="YAML fi
 Grid = Annotated[str | None, typer.Option("--grid", "-g", help="Grid of model spectra (replaces the whole slot).")]
 Interpolator = Annotated[str | None, typer.Option("--interpolator", help="Interpolator of line parameters.")]
 Optimizer = Annotated[str | None, typer.Option("--optimizer", "-o", help="Optimizer.")]
+Sampler = Annotated[str | None, typer.Option("--sampler", help="Draw from the posterior too: emcee, dynesty, …")]
 Sets = Annotated[
     list[str] | None, typer.Option("--set", "-s", help="Edit one field, e.g. grid.teff=[3000,4000]. Repeatable.")
 ]
@@ -47,13 +48,14 @@ def make_config(  # one argument per shared option
     device: str | None = None,
     spectrum: Sequence[Path] | None = None,
     generator: Path | None = None,
+    sampler: str | None = None,
 ) -> RunConfig:
     """The config that the options of a command mean."""
     from hml.core.config import load_config
 
     if generator is not None:
         _refuse_decided(generator, {"--grid": grid, "--interpolator": interpolator}, sets or ())
-    slots = {"grid": grid, "interpolator": interpolator, "optimizer": optimizer}
+    slots = {"grid": grid, "interpolator": interpolator, "optimizer": optimizer, "sampler": sampler}
     files = None if not spectrum else spectrum[0] if len(spectrum) == 1 else list(spectrum)
     fields = {"runtime.seed": seed, "runtime.device": device, "spectrum.path": files, "generator.path": generator}
     return load_config(

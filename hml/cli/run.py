@@ -15,6 +15,7 @@ from hml.cli.options import (
     Interpolator,
     Json,
     Optimizer,
+    Sampler,
     Seed,
     Sets,
     make_config,
@@ -52,12 +53,15 @@ def run(  # one argument per option
     test: Annotated[
         bool, typer.Option("--test", help="The paper's own protocol: node spectra, ± 500 K boxes.")
     ] = False,
+    sampler: Sampler = None,
 ) -> None:
     """Everything: a grid becomes a generator, a spectrum is measured with it. Without --spectrum the target is a
     spectrum of known labels, and truth and result are shown side by side."""
     from hml.cli.show import show_protocol, show_result
 
-    chosen = make_config(config, grid, interpolator, optimizer, sets, seed, device, spectrum, generator)
+    chosen = make_config(config, grid, interpolator, optimizer, sets, seed, device, spectrum, generator, sampler)
+    if test and chosen.sampler is not None:
+        raise ConfigError("sampler: the paper's protocol (--test) takes no posterior; leave one of the two out")
     if test:
         from hml.core.protocol import run_protocol
 
@@ -158,19 +162,46 @@ def reconstruct(
 
 
 def infer(
-    spectrum: Annotated[
-        list[Path], typer.Option("--spectrum", help="File to measure. Repeatable: exposures of one star.")
-    ],
+    files: Annotated[list[Path] | None, typer.Argument(help="Files to measure, a star each.")] = None,
+    spectrum: SpectrumFiles = None,
     config: ConfigFile = None,
     grid: Grid = None,
     generator: GeneratorFile = None,
     interpolator: Interpolator = None,
     optimizer: Optimizer = None,
     sets: Sets = None,
-    output: Output = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Folder of the results; of many files, an ECSV table.")
+    ] = None,
     seed: Seed = None,
     device: Device = None,
     json: Json = False,
+    sampler: Sampler = None,
 ) -> None:
-    """Measure a spectrum with a generator (built first if it is not there yet)."""
-    run(config, grid, generator, interpolator, optimizer, spectrum, sets, output, seed, device, json, False)
+    """Measure a spectrum with a generator (built first if it is not there yet), or many: a row each in the table
+    --output results.ecsv, which goes on where it stopped."""
+    one = _one_spectrum(files or [], spectrum, output)
+    if one is not None:
+        run(config, grid, generator, interpolator, optimizer, one, sets, output, seed, device, json, False, sampler)
+        return
+    assert files and output
+    from hml.cli.show import show_batch
+    from hml.core.batch import infer_many
+
+    chosen = make_config(
+        config, grid, interpolator, optimizer, sets, seed, device, generator=generator, sampler=sampler
+    )
+    show_batch(infer_many(chosen, files, output, progress=progress()), json)
+
+
+def _one_spectrum(files: list[Path], spectrum: list[Path] | None, output: Path | None) -> list[Path] | None:
+    """The exposures of the one star that is measured into a folder; None if a table is wanted."""
+    if bool(files) == bool(spectrum):
+        raise ConfigError("name the files to measure, or those of one star with --spectrum, and not both")
+    if not files:
+        return spectrum
+    if output is not None and output.suffix == ".ecsv":
+        return None
+    if len(files) > 1:
+        raise ConfigError(f"{len(files)} files: say with --output results.ecsv where their table is to be")
+    return files

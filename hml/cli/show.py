@@ -12,6 +12,8 @@ from hml.cli.options import Json
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from hml.core.batch import Batch
+    from hml.core.batch_table import Row
     from hml.core.protocol import Protocol
     from hml.core.result import Measured, RunResult
 
@@ -61,12 +63,14 @@ def show_result(result: RunResult, json: bool) -> None:
         print_json(result.to_json())
         return
     known = any(p.truth is not None for p in result.parameters)
-    columns = ["", "result", "error", *(["truth", "difference"] if known else []), "unit"]
+    drawn = any(p.interval is not None for p in result.parameters)
+    more = (["16 – 84 %"] if drawn else []) + (["truth", "difference"] if known else [])
+    columns = ["", "result", "error", *more, "unit"]
     table(
         f"\nTarget: {result.target}",
         columns,
-        [_row(p, known) for p in result.parameters],
-        (1, 2, 3, 4) if known else (1, 2),
+        [_row(p, known, drawn) for p in result.parameters],
+        tuple(range(1, len(columns) - 1)),
     )
     seconds = ", ".join(f"{k} {v:.1f} s" for k, v in result.seconds.items())
     lines = [
@@ -78,17 +82,20 @@ def show_result(result: RunResult, json: bool) -> None:
         *(f"note: {note}" for note in result.notes),
         f"time: {seconds}",
         f"results: {result.folder}",
+        f"report: {result.folder}/report.html",
     ]
     console().print("\n".join(lines), markup=False)
 
 
-def _row(p: Measured, known: bool) -> list[str]:
+def _row(p: Measured, known: bool, drawn: bool) -> list[str]:
     digits = 1 if p.unit == "K" or p.name == "resolving_power" else 3
     text = [
         p.name,
         f"{p.value:.{digits}f}",
         "fixed" if not p.free else "–" if p.error is None else f"± {p.error:.{digits}f}",
     ]
+    if drawn:
+        text.append("" if p.interval is None else f"{p.interval[0]:.{digits}f} – {p.interval[1]:.{digits}f}")
     if known:
         there = p.truth is not None
         text += [
@@ -96,6 +103,45 @@ def _row(p: Measured, known: bool) -> list[str]:
             f"{p.value - p.truth:+.{digits}f}" if p.truth is not None else "–",
         ]
     return [*text, p.unit]
+
+
+MOST_ROWS = 40  # that are shown of a batch
+
+
+def show_batch(batch: Batch, json: bool) -> None:
+    """A row each, those that failed with the reason, and how many there are of each status."""
+    if json:
+        print_json(batch.to_json())
+        return
+    rows = batch.rows[: batch.asked]
+    names = list(dict.fromkeys(name for row in rows for name in row.values))
+    shown = [_batch_row(row, names) for row in rows[:MOST_ROWS]]
+    table("", ["file", *names, "status"], shown, tuple(range(1, len(names) + 1)))
+    if len(rows) > MOST_ROWS:
+        console().print(f"… and {len(rows) - MOST_ROWS:,} more")
+    new = batch.asked - batch.kept
+    rate = f", {new / batch.seconds:.2f} a second" if new and batch.seconds > 0 else ""
+    lines = [
+        f"{batch.asked:,} spectra: "
+        + ", ".join(f"{n:,} {status.replace('_', ' ')}" for status, n in batch.counts.items()),
+        f"measured now: {new:,} in {batch.seconds:.1f} s{rate}; kept from before: {batch.kept:,}",
+        f"results: {batch.path}",
+    ]
+    console().print("\n".join(lines), markup=False)
+
+
+def _batch_row(row: Row, names: list[str]) -> list[str]:
+    status = row.status.replace("_", " ")
+    if not row.measured:
+        return [row.file, *[""] * len(names), f"{status}: {row.message}"]
+    return [row.file, *(_with_error(name, row.values.get(name), row.errors.get(name)) for name in names), status]
+
+
+def _with_error(name: str, value: float | None, error: float | None) -> str:
+    if value is None:
+        return "–"
+    digits = 1 if name in ("teff", "resolving_power") else 3
+    return f"{value:.{digits}f}" + ("" if error is None else f" ± {error:.{digits}f}")
 
 
 def show_protocol(outcome: Protocol, json: bool) -> None:

@@ -85,6 +85,7 @@ class Component:
     | profiles | – |
     | interpolators | `requires_rectilinear`, `differentiable` |
     | optimizers | `needs_gradient` |
+    | samplers | `evidence` (knows the integral of the probability) |
     | readers | `suffixes` (a tuple of file endings tried first), `instrument` (its one instrument; asked before all) |
     """
 

@@ -97,6 +97,7 @@ GridSlot = Annotated[Chosen, Slot("grids", "synthetic")]
 ProfileSlot = Annotated[Chosen, Slot("profiles", "pseudo_voigt")]
 InterpolatorSlot = Annotated[Chosen, Slot("interpolators", "cubic")]
 OptimizerSlot = Annotated[Chosen, Slot("optimizers", "gp")]
+SamplerSlot = Annotated[Chosen, Slot("samplers", "emcee")]
 ReaderSlot = Annotated[Chosen, Slot("readers")]
 PreprocessorSlot = Annotated[Chosen, Slot("preprocessors")]
 """Type of one preprocessor in a config: `preprocess: tuple[PreprocessorSlot, ...] = default_steps("continuum")`."""
@@ -377,8 +378,10 @@ class ObjectiveConfig(ComponentConfig):
     metric: Literal["chi2", "rms"] = Field(
         "chi2", description="mean squared residual over the errors, or root mean square residual as in the paper"
     )
-    continuum_degree: int | None = Field(
-        2, ge=0, le=15, description="free Chebyshev continuum per order, solved in closed form; null: none"
+    continuum_degree: Annotated[int, Field(ge=0, le=15)] | Literal["auto"] | None = Field(
+        "auto",
+        description="free Chebyshev continuum per order, solved in closed form; auto: of the degree that foretells "
+        "pixels best that are left out, chosen per order from the data, and again once a model is found; null: none",
     )
     resolving_power: Selection | None = Field(
         None, description="λ/Δλ of the data: a number (fixed), [low, high] (free); null: not applied"
@@ -472,6 +475,9 @@ class RunConfig(ComponentConfig):
         default={}, description="search box per label: [low, high] or {around: x, half_width: y}; else the whole grid"
     )
     optimizer: OptimizerSlot = default_slot("gp", "how the minimum is searched")
+    sampler: SamplerSlot | None = Field(
+        None, description="how the posterior is drawn from, after the search; null: errors from the curvature alone"
+    )
     runtime: RuntimeConfig = RuntimeConfig()
 
 

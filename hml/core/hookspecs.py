@@ -99,6 +99,18 @@ def hml_optimizers() -> Iterable[Component]:
     return ()
 
 
+@hookspec
+def hml_samplers() -> Iterable[Component]:
+    """Ways to draw from a posterior; `build` returns a `Sampler`.
+
+    @hookimpl
+    def hml_samplers():
+        yield Component("importance", "weighted draws from the box", ComponentConfig,
+                        lambda config, context: Importance(), traits={"evidence": True})
+    """
+    return ()
+
+
 FAMILIES = {
     "grids": "hml_grids",
     "preprocessors": "hml_preprocessors",
@@ -106,5 +118,6 @@ FAMILIES = {
     "interpolators": "hml_interpolators",
     "readers": "hml_readers",
     "optimizers": "hml_optimizers",
+    "samplers": "hml_samplers",
 }
 """Family name → hook name, in calling order."""

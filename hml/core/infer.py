@@ -14,6 +14,7 @@ from hml.core.generator import Generator
 from hml.core.interfaces import Optimizer, OptimizeResult, Status, Step
 from hml.core.likelihood import SpectrumObjective, parameters
 from hml.core.observe import Target
+from hml.core.posterior import Sampled
 from hml.core.space import Floats
 
 TURNS = 4  # at most, of finding outliers and labels again
@@ -31,6 +32,7 @@ class Inference:
     covariance: Floats | None  # [P, P] in the order of the free parameters
     search: OptimizeResult
     objective: SpectrumObjective
+    sampled: Sampled | None = None  # where a sampler was chosen
 
 
 def infer(
@@ -64,15 +66,16 @@ def infer(
 def _weighed(
     objective: SpectrumObjective, found: OptimizeResult
 ) -> tuple[SpectrumObjective, OptimizeResult]:
-    """Again from where the search ended, with what could not be known before: what the generator may miss there, and
-    which pixels are outliers."""
-    for _ in range(TURNS):
-        better = objective.without_outliers(found.point) if objective.config.outliers == "clip" else objective
+    """Again from where the search ended, with what could not be known before: what the generator may miss there,
+    which pixels are outliers, and what continuum is left."""
+    for turn in range(TURNS):
+        better = objective.with_best_continuum(found.point) if turn < 2 else objective
+        better = better.without_outliers(found.point) if better.config.outliers == "clip" else better
         better = better if better.shared else better.with_model_error(found.point)
         if better is objective:
             break
         objective, found = better, polished(better, found)
-    return objective, found
+    return objective.with_scale(found.point), found
 
 
 def polished(objective: SpectrumObjective, found: OptimizeResult) -> OptimizeResult:

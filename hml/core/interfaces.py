@@ -246,3 +246,48 @@ class Optimizer(ABC):
         on_step: Callable[[Step], None] = lambda step: None,
     ) -> OptimizeResult:
         """The best point found; NaN values count as worse than any number; points never leave the box."""
+
+
+# --- samplers ---------------------------------------------------------------------------------------------------
+
+LogProbability = Callable[[Floats], Floats]
+"""points `[B, P]` → ln of the posterior density `[B]`, up to a constant; -inf or NaN where there is none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """What the point fit tells a sampler."""
+
+    point: Floats  # [P]
+    covariance: Floats | None  # [P, P] by the curvature there; None if the data leave a parameter undetermined
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """Draws from a posterior: `points` are independent (or nearly), and equally likely unless there are `weights`."""
+
+    points: Floats  # [S, P]
+    log_probability: Floats  # [S]
+    evaluations: int  # spectra that were rendered
+    converged: bool
+    message: str = ""  # what to try where it has not converged
+    weights: Floats | None = None  # [S], their sum is 1
+    chains: Floats | None = None  # [C, D, P] the same points, in the order in which each of C chains drew them
+    evidence: tuple[float, float] | None = None  # ln of the mean probability over the box, and its standard deviation
+    diagnostics: Mapping[str, float] = field(default_factory=dict)  # such as `acceptance`, `autocorrelation_time`
+
+
+class Sampler(ABC):
+    """Draws from a probability inside a box."""
+
+    @abstractmethod
+    def sample(
+        self,
+        log_probability: LogProbability,
+        space: Space,
+        start: Start,
+        rng: np.random.Generator,
+        on_step: Callable[[int], None] = lambda evaluations: None,
+    ) -> Posterior:
+        """Draws from exp(log_probability) inside the box; it is never asked outside. `on_step` is told how many
+        points were asked for so far. SpectrumError if no point has a finite probability."""

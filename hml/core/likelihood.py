@@ -95,6 +95,8 @@ class SpectrumObjective(Objective):
 
     shared: Shared | None = None
     """The generator's own error, once it is known where: see `with_model_error`."""
+    scale: float = 1.0
+    """By what the squares of errors are multiplied in `log_probability`: see `with_scale`."""
 
     def __init__(self, generator: Generator, orders: Sequence[Spectrum], search: Parameters, config: ObjectiveConfig):
         self.search, self.space, self.config = search, search.space, config
@@ -119,7 +121,8 @@ class SpectrumObjective(Objective):
                 f"{orders[0].name or 'spectrum'}: no usable pixel between {low:.1f} and {high:.1f} Å (vacuum), where "
                 "the generator has its lines; check wavelengths, medium, mask and the velocity range"
             )
-        config = _of_those_used(config, [found is not None for found in kept])
+        self.used = [found is not None for found in kept]  # of the orders that were given
+        config = _of_those_used(config, self.used)
         self.forward = ForwardModel.of(generator, [pixels for _, pixels in used], config, self._probes())
         self.pixels = sum(order.pixels for order in self.orders)
         points, lines = self.forward.rendering.points, self.forward.rendering.lines
@@ -170,6 +173,22 @@ class SpectrumObjective(Objective):
             parts = torch.split(tensor, self.at_once)
             return np.asarray(torch.cat([self._value(self._residuals(part)) for part in parts]).cpu())
 
+    def log_probability(self, points: Floats) -> Floats:
+        """ln of the posterior density `[B]` at `[B, P]`, up to a constant; parameters without a prior are uniform in
+        the box. -χ²/2 with errors (times `scale`, once that is known); where their size is not known, -N ln(rms), which
+        has it marginalised (prior 1/σ: Gelman et al. 2013, Bayesian Data Analysis, section 14.2). The continuum is the
+        one that fits best at each point."""
+        found, count = [], len(self.priors.index)
+        with torch.no_grad():
+            for part in torch.split(self._tensor(np.atleast_2d(points)), self.at_once):
+                squares = self._residuals(part) ** 2
+                priors = squares[:, squares.shape[1] - count :].sum(-1)
+                total = squares.sum(-1) - priors
+                unknown = self.metric != "chi2" or self.config.noise == "free"
+                chi2 = self.pixels * torch.log(total) if unknown else total / self.scale
+                found.append(-0.5 * (chi2 + priors))
+        return np.asarray(torch.cat(found).cpu())
+
     def value_and_gradient(self, point: Floats) -> tuple[float, Floats]:
         tensor = self._tensor(point)[None].requires_grad_()
         value = self._value(self._residuals(tensor))[0]
@@ -199,6 +218,19 @@ class SpectrumObjective(Objective):
         return plain if self.shared is None else self.shared(plain)
 
     # --- what is known once a point has been found ---
+
+    def with_best_continuum(self, point: Floats) -> SpectrumObjective:
+        """The same objective with continua of the degrees that go best with the model at `point`, where the config
+        leaves that open; this one if they are as they were."""
+        if self.config.continuum_degree != "auto":
+            return self
+        with torch.no_grad():
+            model = [flux[0].cpu().numpy() for flux in self._normalised(self._tensor(point)[None])]
+        degrees = [order.best_degree(flux) for order, flux in zip(self.orders, model, strict=True)]
+        if degrees == [order.degree for order in self.orders]:
+            return self
+        orders = [order.with_degree(degree) for order, degree in zip(self.orders, degrees, strict=True)]
+        return self._changed(orders=orders, shared=None)
 
     def with_model_error(self, point: Floats) -> SpectrumObjective:
         """The same objective with what the generator may miss at `point` as errors that pixels share. Where nothing is
@@ -230,6 +262,14 @@ class SpectrumObjective(Objective):
         other = copy.copy(self)
         other.__dict__.update(parts)
         return other
+
+    def with_scale(self, point: Floats) -> SpectrumObjective:
+        """The same objective with errors as large as the residuals at `point` say, as far as the config allows it."""
+        if self.robust or self.metric != "chi2" or self.config.noise != "inflate":
+            return self
+        with torch.no_grad():
+            pixels = self._of_pixels(self._tensor(point)[None])[0]
+        return self._changed(scale=self._scale(pixels, len(point)))
 
     def covariance(self, point: Floats) -> Floats | None:
         """Of the parameters, `[P, P]`, as the curvature at `point` tells it (Laplace's approximation); None if the data
@@ -267,6 +307,11 @@ class SpectrumObjective(Objective):
             low, high = (np.where(np.arange(len(point)) == p, end, point) for end in ends)
             columns.append((self.residuals(high) - self.residuals(low)) / (ends[1] - ends[0]))
         return np.stack(columns, -1)
+
+    def normalised(self, point: Floats) -> list[Floats]:
+        """For each order the best model without its continuum, on the pixels that were used."""
+        with torch.no_grad():
+            return [flux[0].cpu().numpy() for flux in self._normalised(self._tensor(point)[None])]
 
     def model(self, point: Floats) -> list[tuple[Spectrum, Floats]]:
         """For each order the pixels that were used and the best model (continuum included) on them."""

@@ -10,11 +10,15 @@ from numpy.polynomial import chebyshev
 from torch import Tensor
 
 from hml.core.config import ObjectiveConfig
+from hml.core.degree import choose_degree
 from hml.core.forward import velocity_factors
 from hml.core.generator import Generator
 from hml.core.optics import reach
 from hml.core.pixels import Pixels
+from hml.core.space import Floats
 from hml.core.spectrum import Spectrum
+
+FEWEST = 8  # pixels of an order whose continuum is chosen
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,19 +37,35 @@ class Order:
 
     @classmethod
     def of(cls, spectrum: Spectrum, config: ObjectiveConfig, weighted: bool, device: torch.device) -> Order:
-        low, high = spectrum.band
         error = spectrum.error if weighted and spectrum.error is not None else np.ones(len(spectrum))
         # without a free continuum the model has a level of its own
         level = 1.0 if config.continuum_degree is None else float(np.abs(spectrum.flux).mean())
-        x = (2 * spectrum.wavelength - low - high) / max(high - low, 1e-9)
-        degree = config.continuum_degree
         return cls(
             spectrum,
             torch.as_tensor(spectrum.flux / level, device=device),
             torch.as_tensor(level / error, device=device),
             level,
-            None if degree is None else torch.as_tensor(chebyshev.chebvander(x, degree), device=device),
-        )
+            None,
+        ).with_degree(_first_degree(spectrum, config))
+
+    def with_degree(self, degree: int | None) -> Order:
+        """The order with a continuum of another degree, or with none."""
+        if degree is None:
+            return replace(self, basis=None)
+        low, high = self.spectrum.band
+        x = (2 * self.spectrum.wavelength - low - high) / max(high - low, 1e-9)
+        return replace(self, basis=torch.as_tensor(chebyshev.chebvander(x, degree), device=self.data.device))
+
+    @property
+    def degree(self) -> int | None:
+        """Of the continuum."""
+        return None if self.basis is None else self.basis.shape[1] - 1
+
+    def best_degree(self, flux: Floats) -> int:
+        """Of the continuum beside a normalised model `[N]`, see `choose_degree`."""
+        used = (self.weight > 0).cpu().numpy()
+        spectrum = self.spectrum
+        return choose_degree(spectrum.wavelength, spectrum.flux, error=spectrum.error, model=flux, used=used).degree
 
     def fitted(self, flux: Tensor) -> Tensor:
         """Normalised flux `[B, N]` times the continuum that fits best."""
@@ -112,7 +132,8 @@ def usable_part(generator: Generator, order: Spectrum, config: ObjectiveConfig) 
         )
     if order.mask is not None:
         keep &= order.mask
-    if keep.sum() <= (config.continuum_degree or 0) + 1:
+    degree = FEWEST if config.continuum_degree == "auto" else config.continuum_degree or 0
+    if keep.sum() <= degree + 1:
         return None
     usable = Spectrum(
         order.wavelength[keep],
@@ -124,3 +145,10 @@ def usable_part(generator: Generator, order: Spectrum, config: ObjectiveConfig) 
         meta=order.meta,
     )
     return usable, Pixels.of(order.wavelength)[keep]
+
+
+def _first_degree(spectrum: Spectrum, config: ObjectiveConfig) -> int | None:
+    """Of the continuum, while there is no model yet."""
+    if config.continuum_degree != "auto":
+        return config.continuum_degree
+    return choose_degree(spectrum.wavelength, spectrum.flux, error=spectrum.error).degree

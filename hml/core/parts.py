@@ -13,7 +13,7 @@ from hml.core.compat import check_config
 from hml.core.components import BuildContext, Progress, quiet
 from hml.core.config import RunConfig
 from hml.core.errors import ConfigError, GridError, HmlError
-from hml.core.interfaces import FetchableGrid, GridSource, LineProfile, Optimizer, Preprocessor, TruthGrid
+from hml.core.interfaces import FetchableGrid, GridSource, LineProfile, Optimizer, Preprocessor, Sampler, TruthGrid
 from hml.core.space import Node, Space
 from hml.core.spectrum import Spectrum
 
@@ -46,7 +46,9 @@ class Parts:
         """ConfigError if the parts do not fit together."""
         check_config(config)
         device = choose_device(config.runtime.device)
-        return cls(config, BuildContext(device=device, seed=config.runtime.seed, progress=progress))
+        parts = cls(config, BuildContext(device=device, seed=config.runtime.seed, progress=progress))
+        _ = parts.sampler  # an extra that is missing is told before any work, not after it
+        return parts
 
     @cached_property
     def grid(self) -> GridSource:
@@ -62,6 +64,12 @@ class Parts:
     def optimizer(self) -> Optimizer:
         optimizer: Optimizer = self.config.optimizer.build(self.context)
         return optimizer
+
+    @cached_property
+    def sampler(self) -> Sampler | None:
+        chosen = self.config.sampler
+        sampler: Sampler | None = None if chosen is None else chosen.build(self.context)
+        return sampler
 
     @cached_property
     def preprocess(self) -> list[Preprocessor]:

@@ -1,14 +1,15 @@
 """THE MAP: the stages of a run, in order. Start reading here.
 
-grid of spectra ─ preprocess ─ find lines ─ clone ─ associate ─ manifold ─ generator ─ objective ─ search ─ result
-└──────────────────────────── build ─────────────────────────────────┘   └──────────── infer ───────────┘
+grid of spectra ─ preprocess ─ find lines ─ clone ─ associate ─ manifold ─ generator ─ objective ─ search ─ posterior
+└───────────────────────────────────── build ──────────────────────────────────────┘   └──── infer ─────┘   └sample ┘
+and report: result, tables, figures. `sample` only where a sampler is chosen.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,9 +21,11 @@ from hml.core.components import Progress, quiet
 from hml.core.config import RunConfig
 from hml.core.generator import Generator
 from hml.core.infer import Inference, infer
+from hml.core.interfaces import Sampler, Start
 from hml.core.observe import Target, draw_target, read_target
 from hml.core.pack import open_generator
 from hml.core.parts import Parts, Plan, ensure_grid, plan_nodes
+from hml.core.posterior import draw
 from hml.core.report import collect, run_folder, write_run
 from hml.core.result import RunResult
 
@@ -84,7 +87,17 @@ def _measure(
 ) -> RunResult:
     with clock("infer"):
         found = infer(generator, target, parts.optimizer, parts.config, parts.context.progress)
+    if parts.sampler is not None:
+        with clock("sample"):
+            found = sample(found, parts, parts.sampler)
     return report(parts.config, generator, target, found, clock, folder, notes)
+
+
+def sample(found: Inference, parts: Parts, sampler: Sampler) -> Inference:
+    """The same, with draws from the posterior around the best fit."""
+    start, name = Start(found.search.point, found.covariance), parts.config.sampler.name if parts.config.sampler else ""
+    rng = np.random.default_rng([parts.config.runtime.seed, 3])
+    return replace(found, sampled=draw(found.objective, sampler, start, rng, name, parts.context.progress))
 
 
 def report(
@@ -97,10 +110,23 @@ def report(
     notes: tuple[str, ...] = (),
 ) -> RunResult:
     """The result, written to its folder."""
-    result = collect(config, generator, target, found, clock.seconds, folder)
-    result = replace(result, notes=(*notes, *target.notes, *result.notes))
+    result = summary(config, generator, target, found, clock.seconds, folder, notes)
     write_run(result, config, generator, target, found, folder)
     return result
+
+
+def summary(
+    config: RunConfig,
+    generator: Generator,
+    target: Target,
+    found: Inference,
+    seconds: Mapping[str, float] | None = None,
+    folder: Path | str = "",
+    notes: tuple[str, ...] = (),
+) -> RunResult:
+    """The result, without a file of it."""
+    result = collect(config, generator, target, found, seconds or {}, folder)
+    return replace(result, notes=(*notes, *target.notes, *result.notes))
 
 
 class Clock:

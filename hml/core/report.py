@@ -19,10 +19,15 @@ from hml.core.infer import Inference
 from hml.core.interfaces import Status
 from hml.core.likelihood import SpectrumObjective
 from hml.core.observe import Target
+from hml.core.page import page
 from hml.core.paths import data_home
+from hml.core.posterior import write_posterior
 from hml.core.result import Measured, RunResult
 from hml.core.space import UNITS
 from hml.core.store import digest, to_json, versions, write_bytes, write_text
+
+IN_PAGE = ("convergence.png", "corner.png")
+"""Pictures of the folder that the page repeats."""
 
 
 @contextmanager
@@ -53,22 +58,12 @@ def collect(
     target: Target,
     found: Inference,
     seconds: Mapping[str, float],
-    folder: Path,
+    folder: Path | str,
 ) -> RunResult:
     """Everything a program may want to know of a run."""
     search = found.search
     truth = {k: v for k, v in (target.truth or {}).items() if np.isfinite(v)}
-    parameters = tuple(
-        Measured(
-            name,
-            UNITS.get(name, ""),
-            value,
-            found.errors.get(name),
-            truth.get(name),
-            name in found.objective.space.names,
-        )
-        for name, value in found.values.items()
-    )
+    parameters = tuple(_measured(found, name, truth.get(name)) for name in found.values)
     data = config.model_dump(mode="json")
     return RunResult(
         parameters=parameters,
@@ -76,7 +71,11 @@ def collect(
         metric=found.objective.metric,
         status=search.status.name.lower(),
         message=search.message or ("" if search.status is Status.CONVERGED else search.status.value),
-        notes=(*found.objective.notes, *_doubts(generator, found.objective)),
+        notes=(
+            *found.objective.notes,
+            *(found.sampled.notes if found.sampled else ()),
+            *_doubts(generator, found.objective),
+        ),
         target=target.story,
         counts={
             "nodes": len(generator.header["nodes"]),
@@ -94,7 +93,17 @@ def collect(
         },
         folder=str(folder),
         config=data,
+        posterior=found.sampled.facts() if found.sampled else None,
     )
+
+
+def _measured(found: Inference, name: str, truth: float | None) -> Measured:
+    """One parameter: from the posterior where it was sampled, else the best fit and the curvature there."""
+    free, unit = name in found.objective.space.names, UNITS.get(name, "")
+    if found.sampled is None or not free:
+        return Measured(name, unit, found.values[name], found.errors.get(name), truth, free)
+    low, middle, high = found.sampled.quantiles(name)
+    return Measured(name, unit, middle, found.sampled.deviation(name), truth, free, (low, high))
 
 
 def _doubts(generator: Generator, objective: SpectrumObjective) -> list[str]:
@@ -121,6 +130,11 @@ def write_run(
     write_bytes(folder / "fit.png", figures.fit(found))
     write_bytes(folder / "convergence.png", figures.convergence(found, target.truth))
     write_bytes(folder / "lines.png", figures.line_counts(generator))
+    if found.sampled is not None:
+        write_bytes(folder / "corner.png", figures.corner(found.sampled, target.truth, found.values))
+        write_posterior(found.sampled, UNITS, folder)
+    pictures = {name: (folder / name).read_bytes() for name in IN_PAGE if (folder / name).is_file()}
+    write_text(folder / "report.html", page(result, config, generator, target, found, pictures))
     write_text(folder / "result.json", to_json(result.to_json()))
 
 
@@ -134,6 +148,7 @@ def label_table(result: RunResult) -> str:
             "parameter": [p.name for p in rows],
             "value": [p.value for p in rows],
             "error": [np.nan if p.error is None else p.error for p in rows],
+            **({"low": _ends(rows, 0), "high": _ends(rows, 1)} if result.posterior else {}),
             "truth": [np.nan if p.truth is None else p.truth for p in rows],
             "unit": [p.unit for p in rows],
         },
@@ -142,3 +157,8 @@ def label_table(result: RunResult) -> str:
     text = io.StringIO()
     table.write(text, format="ascii.ecsv")
     return text.getvalue()
+
+
+def _ends(rows: tuple[Measured, ...], end: int) -> list[float]:
+    """16 (end 0) or 84 (end 1) per cent of the posterior, NaN where it has none."""
+    return [np.nan if p.interval is None else p.interval[end] for p in rows]

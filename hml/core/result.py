@@ -13,10 +13,11 @@ class Measured:
 
     name: str
     unit: str
-    value: float
+    value: float  # of the best fit; the median where the posterior was sampled
     error: float | None  # one standard deviation; None if fixed or undetermined
     truth: float | None  # where it is known
     free: bool
+    interval: tuple[float, float] | None = None  # 16 and 84 per cent of the posterior, where it was sampled
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class RunResult:
     fingerprints: Mapping[str, str]
     folder: str
     config: Mapping[str, Any] = field(default_factory=dict)
+    posterior: Mapping[str, Any] | None = None  # how it was sampled, and quantiles and diagnostics of each parameter
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -45,7 +45,7 @@ def _finite(data: Any) -> Any:
 def versions() -> dict[str, str]:
     """Versions of what decides results."""
     found = {}
-    for name in ("hml", "torch", "numpy", "scipy", "scikit-optimize", "astropy"):
+    for name in ("hml", "torch", "numpy", "scipy", "scikit-optimize", "astropy", "emcee", "dynesty"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

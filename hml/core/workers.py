@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from queue import SimpleQueue
+from typing import TypeVar
 
 import torch
 
@@ -21,6 +22,8 @@ from hml.core.worker import Worker, end
 START_UP = 5.0  # s: a worker process imports torch, builds the parts and loads compiled loops; benchmarks/workers.py
 
 Done = Callable[[Job, NodeClone], None]
+Task = TypeVar("Task")
+Made = TypeVar("Made")
 
 
 def run_jobs(parts: Parts, jobs: Sequence[Job], nodes: int, done: Done) -> None:
@@ -31,7 +34,7 @@ def run_jobs(parts: Parts, jobs: Sequence[Job], nodes: int, done: Done) -> None:
     will. Processes are started if each would work for longer than it takes to start: even if threads did as well, which
     depends on what part of the work is Python's own, the start is then not longer than the work.
     """
-    lanes = max(1, min(_workers(parts), nodes))
+    lanes = max(1, min(lanes_of(parts), nodes))
     with _threads(lanes) as threads:
         _in_threads(parts, jobs[:1], lanes, done)
         began = time.perf_counter()
@@ -44,7 +47,8 @@ def run_jobs(parts: Parts, jobs: Sequence[Job], nodes: int, done: Done) -> None:
             _in_threads(parts, rest, lanes, done)
 
 
-def _workers(parts: Parts) -> int:
+def lanes_of(parts: Parts) -> int:
+    """How much is done side by side."""
     return parts.config.runtime.workers or (1 if parts.context.device != "cpu" else cores())
 
 
@@ -80,7 +84,7 @@ def _in_threads(parts: Parts, jobs: Sequence[Job], lanes: int, done: Done) -> No
         if stopped.is_set():  # a fit may take minutes; nobody waits that long after Ctrl-C
             raise CancelledError
 
-    _side_by_side(lambda job: do_job(parts, job, on_step), jobs, lanes, done, stopped.set)
+    side_by_side(lambda job: do_job(parts, job, on_step), jobs, lanes, done, stopped.set)
 
 
 def _in_processes(parts: Parts, jobs: Sequence[Job], lanes: int, threads: int, done: Done) -> None:
@@ -98,13 +102,17 @@ def _in_processes(parts: Parts, jobs: Sequence[Job], lanes: int, threads: int, d
         for _ in range(min(lanes, len(jobs))):
             crew.append(Worker(parts.config, threads))
             idle.put(crew[-1])
-        _side_by_side(do, jobs, lanes, done, lambda: end(crew))
+        side_by_side(do, jobs, lanes, done, lambda: end(crew))
     finally:
         end(crew)
 
 
-def _side_by_side(
-    do: Callable[[Job], NodeClone], jobs: Sequence[Job], lanes: int, done: Done, stop: Callable[[], None]
+def side_by_side(
+    do: Callable[[Task], Made],
+    jobs: Sequence[Task],
+    lanes: int,
+    done: Callable[[Task, Made], None],
+    stop: Callable[[], None],
 ) -> None:
     """`do` every job in one of so many threads. Whatever goes wrong, here or in one of them, stops all."""
     if not jobs:

@@ -11,7 +11,8 @@ from hml.core.space import UNITS, Floats
 
 INK, MODEL, FAINT = "#222222", "#c8452c", "#9aa5b1"
 FEW = 8  # nodes of an axis, which then all have a tick
-NAMES = {"teff": r"$T_\mathrm{eff}$", "logg": r"$\log g$", "feh": "[Fe/H]", "alpha": r"[$\alpha$/Fe]", "rv": "RV"}
+NAMES = {"teff": r"$T_\mathrm{eff}$", "logg": r"$\log g$", "feh": "[Fe/H]", "alpha": r"[$\alpha$/Fe]", "rv": "RV",
+         "vsini": r"$v\,\sin i$"}
 
 
 def blank(rows: int, columns: int, size: tuple[float, float], **options: Any) -> tuple[Any, Any]:
