@@ -19,7 +19,8 @@ in 40,000 to 70,000 with a prior of 5 %. `--size` is the grid and how much of it
 `lm` measures `--stars` stars at each S/N; `gp` with the same objective, and the paper's recipe (hml's engine with
 `configs/paper.yaml`; its search knows no velocity, rotation or continuum), the first of them at S/N 100, five at most.
 Coverage is of Laplace's intervals of the first `--coverage` stars at each S/N, each found by one descent from its
-truth; v sin i counts where it is 5 km/s or more.
+truth; v sin i counts where it is 5 km/s or more. `--posterior` is the same of draws from the posterior by emcee
+(minutes a star).
 
 Generators are built once and found again, and every star measured is kept, below HML_HOME: the same command resumes. A
 star is measured anew when the code of hml or of the benchmark changes; a generator is not, for that give another
@@ -46,7 +47,7 @@ from typing import Any
 
 from measure import machine
 from recovery_figures import AT, by_range, coverage, figures
-from recovery_fit import LAPLACE, METHODS, Method
+from recovery_fit import LAPLACE, METHODS, SAMPLED, Method
 from recovery_stars import SIZES, Sky, Star, stars
 
 from hml import HmlError, load_config
@@ -77,10 +78,13 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
     sky = Sky(SIZES[options.size])
     some = stars(sky, options.stars, SNRS)
     rows = {name: _method(name, sky, options).measured(_for(name, some)) for name in options.methods}
-    laplace = _method(LAPLACE, sky, options).measured(stars(sky, options.coverage, SNRS)) if options.coverage else []
+    counts = {LAPLACE: options.coverage, SAMPLED: options.posterior}
+    held = {name: _method(name, sky, options).measured(stars(sky, n, SNRS)) if n else [] for name, n in counts.items()}
     return {
-        "figures": figures(rows, laplace), "methods": {name: by_range(every) for name, every in rows.items() if every},
-        "coverage": coverage(laplace), "nodes": len(sky.parts.grid.nodes()),
+        "figures": figures(rows, *held.values()),
+        "methods": {name: by_range(every) for name, every in rows.items() if every},
+        "coverage": {name: coverage(every) for name, every in held.items() if every},
+        "nodes": len(sky.parts.grid.nodes()),
     }  # fmt: skip
 
 
@@ -98,6 +102,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--size", choices=tuple(SIZES), default="orders")
     parser.add_argument("--stars", type=_count, default=10, help="at each S/N; default 10")
     parser.add_argument("--coverage", type=_count, default=0, help="stars at each S/N; 270 are 810 mocks")
+    parser.add_argument("--posterior", type=_count, default=0, help="stars at each S/N; 67 are 201 mocks")
     parser.add_argument("--methods", type=_names, default=METHODS, help=f"some of {', '.join(METHODS)}")
     parser.add_argument("--set", dest="sets", action="append", default=[], help="of hml's config, as in `hml run`")
     parser.add_argument("--json", action="store_true", help="one object as the last line instead of tables")

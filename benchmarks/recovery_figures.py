@@ -90,24 +90,36 @@ def by_range(rows: Rows) -> Row:
 
 
 def coverage(rows: Rows) -> Row:
-    """Of each parameter: the parts of truths within ± 1 and ± 1.96 errors, and the median width of the former."""
+    """Of each parameter: the parts of truths within the intervals of each level (by quantiles where there are draws,
+    else ± 1 and ± 1.96 errors), and the median width of the first."""
     found: Row = {}
     for name in rows[0]["truth"] if rows else ():
         some = [r for r in rows if name in r["errors"] and (name != "vsini" or r["truth"][name] >= TURNING)]
         if not some:
             continue
-        errors = np.array([row["errors"][name] for row in some])
-        ratio = missed(some, name) / errors
-        inside = {level: float((np.abs(ratio) <= reach).mean()) for level, (reach, *_) in LEVELS.items()}
-        found[name] = {"mocks": len(some), **inside, "width": 2 * float(np.median(errors)),
-                       "scatter": float(ratio.std()), "bias": float(ratio.mean())}  # fmt: skip
+        truth = np.array([row["truth"][name] for row in some])
+        ends = {level: np.array([_interval(row, name, level) for row in some]).T for level in LEVELS}
+        inside = {level: float(((low <= truth) & (truth <= high)).mean()) for level, (low, high) in ends.items()}
+        pull = missed(some, name) / [row["errors"][name] for row in some]
+        found[name] = {
+            "mocks": len(some), **inside, "width": float(np.median(np.diff(ends["coverage68"], axis=0))),
+            "scatter": float(pull.std()), "bias": float(pull.mean()),
+        }  # fmt: skip
     return found
+
+
+def _interval(row: Row, name: str, level: str) -> tuple[float, float]:
+    if "intervals" in row:
+        low, high = row["intervals"][name][level]
+        return low, high
+    value, half = row["values"][name], LEVELS[level][0] * row["errors"][name]
+    return value - half, value + half
 
 
 # --- figures -------------------------------------------------------------------------------------------------------
 
 
-def figures(rows: Mapping[str, Rows], laplace: Rows) -> dict[str, Row | None]:
+def figures(rows: Mapping[str, Rows], laplace: Rows, sampled: Rows = ()) -> dict[str, Row | None]:
     """`lm` at S/N 100, 4000–7000 K, beside `gp` on the stars that it measured; null where nothing was measured."""
     made: dict[str, Row | None] = dict.fromkeys(NAMES)
     ours, theirs = (_aimed(rows.get(name, [])) for name in ("lm", "gp"))
@@ -123,15 +135,27 @@ def figures(rows: Mapping[str, Rows], laplace: Rows) -> dict[str, Row | None]:
     if every:
         silent = sum(map(unnamed, every))
         made["failures"] = figure(silent, sum(map(failed, every)), "stars", "none that no status names", silent == 0)
-    known = coverage(laplace)
-    for level, (_, nominal, slack) in LEVELS.items() if known else ():
-        worst = max((row[level] for row in known.values()), key=lambda part: abs(part - nominal))
-        parts = {
-            name: {"value": row[level], "width": row["width"], "mocks": row["mocks"]} for name, row in known.items()
-        }
-        target = f"{100 * nominal:.0f} ± {100 * slack:.0f} % of every parameter"
-        made[level] = figure(worst, nominal, "", target, abs(worst - nominal) <= slack, parameters=parts)
+    known, drawn = coverage(laplace), coverage(sampled)
+    for level in LEVELS if known else ():
+        made[level] = _covered(level, known, drawn)
     return made
+
+
+def _covered(level: str, known: Row, drawn: Row) -> Row:
+    """The parameter that is farthest from what a level promises; draws are to be within three binomial standard
+    errors of it."""
+    _, nominal, slack = LEVELS[level]
+    worst = max((row[level] for row in known.values()), key=lambda part: abs(part - nominal))
+    met = abs(worst - nominal) <= slack
+    for row in drawn.values():
+        met &= abs(row[level] - nominal) <= 3 * np.sqrt(nominal * (1 - nominal) / row["mocks"])
+    target = f"{100 * nominal:.0f} ± {100 * slack:.0f} % of every parameter"
+    parts = {"parameters": _brief(known, level), "posterior": _brief(drawn, level)}
+    return figure(worst, nominal, "", target, bool(met), **parts)
+
+
+def _brief(known: Row, level: str) -> Row:
+    return {n: {"value": row[level], "width": row["width"], "mocks": row["mocks"]} for n, row in known.items()}
 
 
 def _aimed(rows: Rows) -> list[Row]:

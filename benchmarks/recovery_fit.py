@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -32,7 +32,9 @@ from hml.core import pipeline
 from hml.core.components import BuildContext, Progress, quiet
 from hml.core.infer import infer, polished
 from hml.core.observe import Target
+from hml.core.parts import Parts
 from hml.core.paths import data_home
+from hml.core.posterior import Sampled, weighted_quantiles
 from hml.core.store import digest
 
 Row = dict[str, Any]
@@ -40,8 +42,10 @@ Row = dict[str, Any]
 PAPER = Path(__file__).resolve().parent.parent / "configs" / "paper.yaml"
 MODULES = ("forward", "recovery_stars", "recovery_fit")
 METHODS = ("lm", "gp", "paper")
-LAPLACE = "laplace"
-"""As `lm`, but for one descent, from the truth: whether intervals hold it does not depend on how it was found."""
+LAPLACE, SAMPLED = "laplace", "posterior"
+"""As `lm`, but for one descent, from the truth: whether intervals hold it does not depend on how it was found. The
+second draws from the posterior there (emcee)."""
+QUANTILES = {"coverage68": (0.15865, 0.84135), "coverage95": (0.025, 0.975)}
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,8 @@ class Method:
         if self.name == "paper":
             fields = {"grid": self._published, **size.paper}
             return load_config(PAPER, fields=fields, sets=[s for s in self.sets if s.startswith("runtime.")])
-        slots = {"optimizer": "lm" if self.name == LAPLACE else self.name}
+        slots = {"optimizer": self.name if self.name in METHODS else "lm"}
+        slots |= {"sampler": "emcee"} if self.name == SAMPLED else {}
         return load_config(slots=slots, fields=size.fields(), sets=self.sets)
 
     @property
@@ -125,19 +130,21 @@ class Method:
     def _found(self, orders: list[Spectrum], star: Star) -> Row:
         """Values and errors by name, and the status; nothing but what was said where there was an error."""
         try:
-            optimizer = Near(star) if self.name == LAPLACE else self._optimizer
+            optimizer = self._parts.optimizer if self.name in METHODS else Near(star)
             found = infer(self.generator, Target(orders, "mock"), optimizer, self.config)
+            if self._parts.sampler is not None:
+                found = pipeline.sample(found, self._parts, self._parts.sampler)
         except HmlError as error:
             return {"values": {}, "errors": {}, "status": "REFUSED", "said": str(error), "chi2": None}
         names = found.objective.space.names
         return {
             "values": {name: found.values[name] for name in names}, "errors": dict(found.errors),
             "status": found.search.status.name, "chi2": found.search.value,
-        }  # fmt: skip
+        } | ({} if found.sampled is None else {"intervals": _intervals(found.sampled)})  # fmt: skip
 
     @cached_property
-    def _optimizer(self) -> Any:
-        return self.config.optimizer.build(BuildContext(seed=self.config.runtime.seed))
+    def _parts(self) -> Parts:
+        return Parts.of(self.config)
 
     def _prepared(self, order: Spectrum) -> Spectrum:
         """With the steps of `spectrum.preprocess`; they get what is masked as its neighbours have it."""
@@ -149,6 +156,18 @@ class Method:
         for step in self.config.spectrum.preprocess:
             made = step.build(BuildContext())(made, None)
         return made
+
+
+def _intervals(sampled: Sampled) -> Row:
+    """Of each parameter, by level, where the draws' quantiles lie."""
+    weights = sampled.posterior.weights
+    return {
+        name: {
+            level: weighted_quantiles(sampled.column(name), weights, ends).tolist()
+            for level, ends in QUANTILES.items()
+        }
+        for name in sampled.names
+    }
 
 
 @dataclass(frozen=True)
@@ -166,7 +185,3 @@ class Near(Optimizer):
         start = OptimizeResult(point, value, Status.CONVERGED, point[None], np.array([value]), 1)
         return polished(objective, start)  # type: ignore[arg-type]
 
-
-def by_method(rows: Mapping[str, list[Row]], snr: float) -> dict[str, list[Row]]:
-    """Those at one S/N."""
-    return {name: [row for row in every if row["snr"] == snr] for name, every in rows.items()}

@@ -19,8 +19,8 @@ def show(result: Row) -> None:
     machine = f"{where['processor']}, {where['cores']} cores, {where['threads']} threads, load {where['load']:.1f}"
     console.print(f"{machine}; size {result['size']} ({result['nodes']} nodes), {result['seconds']:.0f} s")
     console.print(_errors(result["methods"]))
-    if result["coverage"]:
-        console.print(_coverage(result["coverage"]))
+    for name, known in result["coverage"].items():
+        console.print(_coverage(name, known))
     console.print(_figures(result["figures"]))
 
 
@@ -38,8 +38,8 @@ def _errors(methods: Row) -> Table:
     return table
 
 
-def _coverage(known: Row) -> Table:
-    table = _table("Truths within Laplace's intervals", "parameter", "mocks", "± 1 σ (68.3 %)", "± 1.96 σ (95 %)",
+def _coverage(name: str, known: Row) -> Table:
+    table = _table(f"Truths within intervals: {name}", "parameter", "mocks", "± 1 σ (68.3 %)", "± 1.96 σ (95 %)",
                    "median width of ± 1 σ", "scatter/σ", "bias/σ")  # fmt: skip
     for name, row in known.items():
         parts = [f"{100 * row[level]:.1f} %" for level in ("coverage68", "coverage95")]

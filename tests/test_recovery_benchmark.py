@@ -48,7 +48,7 @@ def test_small_size_gives_every_figure_and_goes_on_where_it_stopped(bench, capsy
 
     monkeypatch.setattr(bench("recovery_fit").Method, "_measure", lambda *_: pytest.fail("this star was kept"))
     main(options)
-    assert "Truths within Laplace's intervals" in capsys.readouterr().out
+    assert "Truths within intervals: laplace" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("options", "said"), [
@@ -119,6 +119,15 @@ def test_normal_errors_are_covered_as_normal_errors_are(bench, seed):
     assert found["vsini"]["mocks"] == sum(r["truth"]["vsini"] >= 5 for r in rows)
     figures = bench("recovery_figures").figures({}, rows)
     assert figures["coverage68"]["value"] == 1.0 and not figures["coverage68"]["met"]  # the worst: v sin i is exact
+
+
+def test_draws_are_counted_by_their_quantiles(bench):
+    def star(low, high):
+        made = row({"teff": 5000.0}, {"teff": 4000.0}, {"teff": 1.0})
+        return {**made, "intervals": {"teff": {"coverage68": [low, high], "coverage95": [low - 50, high + 50]}}}
+    rows = [star(4990, 5010), star(5001, 5011), star(4900, 4940), star(4960, 5040)]
+    found = bench("recovery_figures").coverage(rows)["teff"]
+    assert (found["coverage68"], found["coverage95"], found["width"]) == (0.5, 0.75, 30)
 
 
 def test_figures_are_of_the_range_and_the_signal_that_targets_name(bench):
