@@ -93,7 +93,8 @@ class Method:
             return load_config(PAPER, fields=fields, sets=[s for s in self.sets if s.startswith("runtime.")])
         slots = {"optimizer": self.name if self.name in METHODS else "lm"}
         slots |= {"sampler": "emcee"} if self.name == SAMPLED else {}
-        return load_config(slots=slots, fields=size.fields(), sets=self.sets)
+        sets = [one for one in self.sets if self.name != "gp" or not one.startswith("optimizer")]
+        return load_config(slots=slots, fields=size.fields(), sets=sets)
 
     @property
     def _published(self) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def row(truth, values, errors, status="CONVERGED", snr=100.0, seconds=1.0):
 def test_small_size_gives_every_figure_and_goes_on_where_it_stopped(bench, capsys, monkeypatch):
     main = bench("recovery").main
     options = ["--size", "small", "--stars", "1", "--coverage", "1", "--methods", "lm"]
-    options += ["--set", "optimizer.n_starts=1", "--set", "optimizer.n_initial=20"]
+    options += ["--set", "optimizer={name: lm, n_starts: 1, n_initial: 20}"]
     main([*options, "--json"])
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     figures = found["figures"]
