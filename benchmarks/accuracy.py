@@ -8,8 +8,8 @@ The real H-band grid is learnt with every second Teff left out, then the middle 
 synthetic grid from its nodes, and tested between them. All methods get the same flux (hml's `continuum`), and the same
 pixels are scored: every order less 10 Å at each end (synthetic: less 60 Å, the edge of the paper's published recipe).
 On the real orders the paper's recipe works order by order with windows of 1000 pixels and edges of 5 and 10 Å. Then
-labels are recovered from the nodes left out in Teff, at S/N 100 and 30 (`recovery.py` tells how), and native pieces of
-PHOENIX beside DIR are cloned. Breaks of the grid are found in the training nodes (`hml.core.breaks`).
+labels are recovered from the nodes left out in Teff, at S/N 100 and 30 (`label_recovery.py` tells how), and native
+pieces of PHOENIX beside DIR are cloned. Breaks of the grid are found in the training nodes (`hml.core.breaks`).
 
 Everything done is kept below HML_HOME, so that the same command resumes (`results.py`). `--json` prints one object as
 the last line: `{size, machine, figures, cases, recovery, native, seconds}`. Figures that were not asked for are null;

@@ -11,7 +11,7 @@ from typing import Any
 import accuracy_figures
 import cases
 import cloning
-import recovery
+import label_recovery
 import scores
 import synthetic_node
 from cases import Case
@@ -109,7 +109,7 @@ class Run:
             if method.name in IN_BETWEEN:
                 continue
             for snr in self.size.snrs:
-                row = recovery.summary(case, self.results.recovered(case, method, snr))
+                row = label_recovery.summary(case, self.results.recovered(case, method, snr))
                 found[f"{snr:g}"][method.name] = {"role": method.role, **row}
         return found
 

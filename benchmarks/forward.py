@@ -145,11 +145,7 @@ class Bench:
 
     @cached_property
     def orders(self) -> list[Pixels]:
-        """Orders one after the other, of pixels that are nearly even in ln λ, wider in the middle."""
-        ends = np.linspace(*np.log(self.size.band), self.size.orders + 1)
-        x = np.linspace(-1, 1, self.size.pixels, endpoint=False)
-        bent = (x - 0.08 * (x**3 - x) + 1) / 2
-        return [Pixels.of(np.exp(low + (high - low) * bent)) for low, high in pairwise(ends)]
+        return layout(self.size.band, self.size.orders, self.size.pixels)
 
     @cached_property
     def config(self) -> ObjectiveConfig:
@@ -271,6 +267,14 @@ class Reference:
     @cached_property
     def places(self) -> list[Floats]:
         return [np.log(raster.numbers) for _, raster in self.model.rendering.parts]
+
+
+def layout(band: tuple[float, float], orders: int, pixels: int) -> list[Pixels]:
+    """Orders one after the other, of pixels that are nearly even in ln λ, wider in the middle."""
+    ends = np.linspace(*np.log(band), orders + 1)
+    x = np.linspace(-1, 1, pixels, endpoint=False)
+    bent = (x - 0.08 * (x**3 - x) + 1) / 2
+    return [Pixels.of(np.exp(low + (high - low) * bent)) for low, high in pairwise(ends)]
 
 
 def shift(velocity: float) -> float:

@@ -255,7 +255,7 @@ def recovery_case(truth, points):
 
 
 def test_a_perfect_predictor_recovers_the_truth(bench):
-    recovery, truth = bench("recovery"), Truth()
+    recovery, truth = bench("label_recovery"), Truth()
     points = np.array([[4200.0, 3.5, -0.5], [4600.0, 4.0, 0.0], [5000.0, 4.3, 0.2], [5400.0, 4.5, 0.5]])
     case = recovery_case(truth, points)
     found = recovery.recover(case, truth, 1e5, bench("results").quiet)
@@ -267,7 +267,7 @@ def test_a_perfect_predictor_recovers_the_truth(bench):
 
 
 def test_a_fit_that_ends_elsewhere_is_a_failure(bench):
-    recovery, truth = bench("recovery"), Truth()
+    recovery, truth = bench("label_recovery"), Truth()
     points = np.array([[4200.0, 3.5, -0.5], [4600.0, 4.0, 0.0], [5000.0, 4.3, 0.2]])
     off = np.array([[0, 0, 0], [0, 0, 0.3], [250.0, 0, 0]])
     found = recovery.Recovered(points + off, np.array([False, True, True]), 1.0)
@@ -277,7 +277,7 @@ def test_a_fit_that_ends_elsewhere_is_a_failure(bench):
 
 
 def test_the_same_noise_for_every_method_and_another_for_every_point(bench):
-    recovery, truth = bench("recovery"), Truth()
+    recovery, truth = bench("label_recovery"), Truth()
     points = np.array([[4600.0, 4.0, 0.0]] * 2)
     once, again = (recovery.recover(recovery_case(truth, points), truth, 50, bench("results").quiet) for _ in range(2))
     np.testing.assert_array_equal(once.labels, again.labels)
@@ -294,11 +294,11 @@ def test_beyond_the_space_a_plane_goes_on(bench, units):
         return labels @ slope.T
 
     labels = RECOVERY_SPACE.lower + np.array(units) * (RECOVERY_SPACE.upper - RECOVERY_SPACE.lower)
-    found = bench("recovery").continued(plane, RECOVERY_SPACE, labels)
+    found = bench("label_recovery").continued(plane, RECOVERY_SPACE, labels)
     np.testing.assert_allclose(found, labels @ slope.T, rtol=1e-9, atol=1e-9)
 
 
 def test_the_box_ends_one_step_beyond(bench):
-    box = bench("recovery").Box.around(RECOVERY_SPACE)
+    box = bench("label_recovery").Box.around(RECOVERY_SPACE)
     np.testing.assert_allclose(box.lower, [4000, 3, -1])
     np.testing.assert_allclose(box.upper, [5600, 5, 1])
