@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +24,12 @@ from hml import (
     parse_config,
     run,
 )
+from hml.cli import main
+from hml.cli.options import make_config
 from hml.core.applicable import LEAST, inside, judge_grids
 from hml.core.infer import infer
 from hml.core.observe import Target, read_target
+from hml.core.parts import Parts
 from hml.core.ranking import Trial, rank
 
 NOISE = 0.01
@@ -171,6 +175,35 @@ def test_masked_pixels_do_not_count() -> None:
     half = order.hide(order.wavelength < 8510, "mask")
     assert (inside([(8505, 8515)], [order]), inside([(8505, 8515)], [half])) == (100, 50)
     assert LEAST == 200
+
+
+def test_hml_grid_list_for_a_spectrum(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def listed(*arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["hml", "grid", "list", "--for", str(file), *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert not end.value.code
+        return capsys.readouterr().out
+
+    rows = json.loads(listed("--json"))
+    assert (rows[0]["grid"], rows[0]["applies"], rows[0]["share"]) == ("synthetic", True, 1.0)
+    assert {row["grid"]: row["applies"] for row in rows}["phoenix"] is False
+    assert "hml grid fetch phoenix" in next(row["reason"] for row in rows if row["grid"] == "phoenix")
+    assert "box asks for 9000" in listed("--set", "box.teff=[9000, 10000]", "--json")
+    assert "applies" in listed()
+
+
+def test_how_grids_are_named_on_the_command_line(tmp_path: Path) -> None:
+    assert make_config(None, "auto").grids == "auto"
+    assert [grid.name for grid in make_config(None, "phoenix, synthetic").grids] == ["phoenix", "synthetic"]
+    (tmp_path / "run.yaml").write_text("grids: auto\n")
+    one = make_config(tmp_path / "run.yaml", "phoenix")
+    assert (one.grids, one.grid.name) == ((), "phoenix")
+    assert make_config(tmp_path / "run.yaml").grids == "auto"
+    with pytest.raises(ConfigError, match="name one with --grid"):  # as `hml build --grid auto` says
+        Parts.of(make_config(None, "auto"))
 
 
 # --- the whole -------------------------------------------------------------------------------------------------------
