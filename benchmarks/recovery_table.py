@@ -14,7 +14,7 @@ Row = Mapping[str, Any]
 
 def show(result: Row) -> None:
     """Print errors by S/N and range of Teff, coverage, and the figures."""
-    console = Console(width=None if Console().is_terminal else 160)
+    console = Console(width=None if Console().is_terminal else 210)
     where = result["machine"]
     machine = f"{where['processor']}, {where['cores']} cores, {where['threads']} threads, load {where['load']:.1f}"
     console.print(f"{machine}; size {result['size']} ({result['nodes']} nodes), {result['seconds']:.0f} s")
