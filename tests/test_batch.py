@@ -213,7 +213,9 @@ def test_a_spectrum_that_kills_its_process_takes_nobody_with_it(site, stars, tmp
 
 @pytest.mark.skipif(os.name == "nt", reason="sends signals")
 def test_ctrl_c_keeps_every_finished_row(site, stars, tmp_path):
-    slow = ("import time\nfrom hml.core import workers\nfrom hml.core.batch_desk import Desk\nworkers.START_UP = 0.0\n"
+    # a shell's background jobs ignore Ctrl-C, and so would what they start
+    slow = ("import signal, time\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+            "from hml.core import workers\nfrom hml.core.batch_desk import Desk\nworkers.START_UP = 0.0\n"
             "real = Desk.result\n"
             "Desk.result = lambda desk, file: time.sleep(0.5) or real(desk, file)\n"
             "from hml.cli import main; main()")
