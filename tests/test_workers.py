@@ -188,7 +188,8 @@ def test_a_job_survives_its_way_as_it_is(tmp_path):
 # --- ends from outside -----------------------------------------------------------------------------------------
 
 PATIENT = "from hml.core import workers; workers.START_UP = 0.0\n"
-COMMAND = PATIENT + "from hml.cli import main; main()"
+HEEDS_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "  # as background jobs do not
+COMMAND = HEEDS_CTRL_C + PATIENT + "from hml.cli import main; main()"
 SLOW = ["clone", "--grid", "moody", "--set", "grid.mood=slow", "--set", "clone.steps=15", "--set", "runtime.workers=2",
         "--set", "runtime.device=cpu"]
 

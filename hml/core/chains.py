@@ -15,8 +15,8 @@ def rhat(chains: Floats) -> float:
     chains tell the same. NaN for fewer than 4 draws."""
     if chains.shape[1] < 4:
         return np.nan
-    folded = np.abs(chains - np.median(chains))
-    return max(_split_rhat(_normal(_split(chains))), _split_rhat(_normal(_split(folded))))
+    halves = _split(chains)
+    return max(_split_rhat(_normal(halves)), _split_rhat(_normal(np.abs(halves - np.median(halves)))))
 
 
 def effective_size(chains: Floats) -> float:
@@ -34,7 +34,8 @@ def effective_size(chains: Floats) -> float:
     most = max(0, (draws - 3) // 2)
     pairs = correlation[: 2 * most + 2].reshape(-1, 2).sum(1)
     end = next((k for k, pair in enumerate(pairs) if pair <= 0), most)
-    time = -1 + 2 * np.minimum.accumulate(pairs[:end]).sum() + max(correlation[2 * end], 0.0)
+    last = correlation[2 * end] if pairs[end] > 0 else max(correlation[2 * end], 0.0)  # lags may run out first
+    time = -1 + 2 * np.minimum.accumulate(pairs[:end]).sum() + last
     return float(z.size / max(time, 1 / np.log10(z.size)))
 
 
