@@ -10,7 +10,7 @@ FIELDS = {
     "objective.rv": [-150, 150], "objective.vsini": [0, 60], "optimizer": {"name": "lm"},
 }  # fmt: skip
 STARS = ((3900.0, 37.2, 4.0), (4300.0, -61.5, 12.0), (4300.0, 84.0, 25.0))  # K, km/s, km/s
-NEAR = {"teff": 60.0, "logg": 0.25, "feh": 0.1, "rv": 0.5, "vsini": 1.0}  # half a step of the grid or so, or less
+NEAR = {"teff": 60.0, "logg": 0.15, "feh": 0.1, "rv": 0.5, "vsini": 1.0}  # a good half of a step of the grid, or less
 
 
 @pytest.mark.slow
