@@ -59,6 +59,8 @@ def test_a_library_error_and_an_error_of_interpolation_are_told_apart(own, teff,
 def test_what_falls_faster_counts_less_and_no_axis_that_tells_means_no_judgement():
     one = {0: np.ones(3)}
     np.testing.assert_allclose(shares(one, {0: np.array([0.5, 30.0, 256.0])})[0], [1, 1 / 30, 1 / CUBIC])
+    two = shares({0: np.ones(1), 1: np.ones(1)}, {0: np.array([64.0])})
+    assert [float(two[p][0]) for p in two] == pytest.approx([1 / 64] * 2)  # of the second nothing is known
     np.testing.assert_array_equal(shares(one, {})[0], 1)
     np.testing.assert_array_equal(shares({0: np.zeros(2)}, {0: np.ones(2)})[0], 1)
 
@@ -85,12 +87,13 @@ class Wavy(Patchy):
 
 @pytest.mark.parametrize("noise", [0.0, 0.03])
 def test_its_own_error_is_as_large_as_what_it_misses_between_nodes(built, noise):
-    """Beside the grid's own truth; with noise of the nodes that truth has it too, as a node left out has."""
+    """Within a factor of three, where what is missed at nodes left out is ten times too large. Noise of the nodes is in
+    the truth between them too, as it is in a node left out."""
     grid = Wavy(noise)
     generator = built(grid)
-    points = [(t, 4.25) for t in np.arange(4250.0, 4900.0, 100.0)]
+    points = [(t, 4.25) for t in np.arange(4230.0, 4900.0, 37.0)]
     truly = np.sqrt(np.mean([missed(generator, grid, point) ** 2 for point in points]))
     errors = [generator.errors(np.array(point)).double().square().sum(0).mean() for point in points]
-    assert 0.7 < float(np.sqrt(np.mean(errors))) / truly < 2.0
+    assert 0.7 < float(np.sqrt(np.mean(errors))) / truly < 3.0
     left_out = np.sqrt(np.mean(np.square(generator.header["left_out"])))
-    assert left_out > 4 * truly if noise == 0 else left_out < 2 * truly
+    assert left_out > 8 * truly if noise == 0 else left_out < 2 * truly

@@ -22,8 +22,9 @@ from hml.core.space import Floats, Node
 
 FALL = 16.0
 """By what squares of errors grow, at least, where they are of interpolation and nodes are twice as far apart."""
-CUBIC = (64 / 9) ** 2
-"""The square of the error of a cubic at a node left out, over that midway between nodes: (2·1·1·2) / (1.5·0.5)²."""
+CUBIC = 16 * 630 / 103
+"""The square of the error of a cubic through four nodes at one left out in their middle, over the mean square between
+nodes when none is: (2·1·1·2)² over the mean of ((1+t)·t·(1-t)·(2-t))² for t from 0 to 1."""
 
 
 def error(
@@ -55,14 +56,16 @@ def shares(squares: Mapping[int, Floats], growth: Mapping[int, Floats]) -> dict[
 
     At a node left out the others are twice as far apart as they are for a star between nodes. What is missed grows with
     their distance where it is of interpolation, and does not where it is the library's own. `growth` tells, of axes
-    that have nodes enough, by what squares are multiplied when the others are twice as far away. The library's own is
-    the same whichever axis tells of it, and counts once. Where no axis tells, all of it counts.
+    that have nodes enough, by what squares are multiplied when the others are twice as far away; on the other axes the
+    same is expected. The library's own is the same whichever axis tells of it, and counts once. Where no axis tells,
+    all of it counts.
     """
     if not growth:
         return {p: np.ones_like(square) for p, square in squares.items()}
     own = np.mean([squares[p] * np.clip((FALL - grown) / (FALL - 1), 0, 1) for p, grown in growth.items()], 0)
-    falls = {p: np.clip(growth.get(p, FALL), FALL, CUBIC) for p in squares}
-    between = {p: np.maximum(square - own, 0) / falls[p] + own / len(squares) for p, square in squares.items()}
+    falls = {p: np.clip(grown, FALL, CUBIC) for p, grown in growth.items()}
+    usual = np.exp(np.mean(np.log(list(falls.values())), 0))
+    between = {p: np.maximum(s - own, 0) / falls.get(p, usual) + own / len(squares) for p, s in squares.items()}
     return {p: np.divide(between[p], square, np.ones_like(square), where=square > 0) for p, square in squares.items()}
 
 
