@@ -19,12 +19,22 @@ if TYPE_CHECKING:
     from hml.testing.base import expect as expect
     from hml.testing.grids import GridChecks as GridChecks
     from hml.testing.interpolators import InterpolatorChecks as InterpolatorChecks
+    from hml.testing.optimizers import OptimizerChecks as OptimizerChecks
+    from hml.testing.preprocessors import PreprocessorChecks as PreprocessorChecks
+    from hml.testing.profiles import ProfileChecks as ProfileChecks
+    from hml.testing.readers import ReaderChecks as ReaderChecks
+    from hml.testing.samplers import SamplerChecks as SamplerChecks
     from hml.testing.toy import ToyGrid as ToyGrid
 
 _HOMES = {
     "base": ["Checks", "NotApplicable", "expect"],
     "grids": ["GridChecks"],
     "interpolators": ["InterpolatorChecks"],
+    "optimizers": ["OptimizerChecks"],
+    "preprocessors": ["PreprocessorChecks"],
+    "profiles": ["ProfileChecks"],
+    "readers": ["ReaderChecks"],
+    "samplers": ["SamplerChecks"],
     "toy": ["ToyGrid"],
 }
 _WHERE = {name: module for module, names in _HOMES.items() for name in names}

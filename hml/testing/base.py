@@ -77,8 +77,12 @@ class Checks(Generic[Part]):
     # --- what checks use
 
     @classmethod
+    def prepare(cls) -> None:
+        """What is made before the first check."""
+
+    @classmethod
     def chosen(cls) -> Component:
-        """The component that is checked."""
+        """What is checked."""
         return cls.component or installed().get(cls.family, cls.name)
 
     @classmethod
@@ -117,6 +121,7 @@ class Checks(Generic[Part]):
         (cls._folder / "files").mkdir()
         cls._kept = {}
         cls._fields = cls.configure(cls._folder / "files")
+        cls.prepare()
 
     @classmethod
     @final

@@ -14,7 +14,7 @@ PLACES = {  # event → the arguments that are written to
     "os.symlink": (1,),
 }  # fmt: skip
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-COMPILED = {"__pycache__"}  # where Python and numba keep what they compile
+OWN = {"__pycache__", "matplotlib"}  # where Python, numba and matplotlib keep what they make when first imported
 
 _watching: list[list[Path]] = []
 _hooked: list[bool] = []
@@ -49,6 +49,6 @@ def _heard(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def _note(path: Path) -> None:
-    if not COMPILED & set(path.parts) and not path.is_relative_to("/dev"):
+    if not OWN & set(path.parts) and not path.is_relative_to("/dev"):
         for paths in _watching:
             paths.append(path)
