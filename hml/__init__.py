@@ -28,6 +28,7 @@ _HOMES = {
     ],
     "hml.core.jit": ["compiled"],
     "hml.core.lines": ["Clone", "FoundLines", "LineTable", "Table"],
+    "hml.core.lock": ["alone"],
     "hml.core.paths": ["UserPath", "cache_home", "data_home"],
     "hml.core.pipeline": ["build", "run"],
     "hml.core.raster": ["Raster"],

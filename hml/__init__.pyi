@@ -49,6 +49,7 @@ from hml.core.lines import Clone as Clone
 from hml.core.lines import FoundLines as FoundLines
 from hml.core.lines import LineTable as LineTable
 from hml.core.lines import Table as Table
+from hml.core.lock import alone as alone
 from hml.core.paths import UserPath as UserPath
 from hml.core.paths import cache_home as cache_home
 from hml.core.paths import data_home as data_home

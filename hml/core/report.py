@@ -7,6 +7,7 @@ import io
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +19,14 @@ from hml.core.generator import Generator
 from hml.core.infer import Inference
 from hml.core.interfaces import Status
 from hml.core.likelihood import SpectrumObjective
+from hml.core.lock import alone
 from hml.core.observe import Target
 from hml.core.page import page
 from hml.core.paths import data_home
 from hml.core.posterior import write_posterior
 from hml.core.result import Measured, RunResult
 from hml.core.space import UNITS
-from hml.core.store import digest, to_json, versions, write_bytes, write_text
+from hml.core.store import digest, sweep, to_json, versions, write_bytes, write_text
 from hml.core.verdict import verdict
 
 IN_PAGE = ("convergence.png", "corner.png")
@@ -34,9 +36,9 @@ IN_PAGE = ("convergence.png", "corner.png")
 @contextmanager
 def run_folder(output: Path | None) -> Iterator[Path]:
     """The folder of a run, made and tried at once: better no start than no place for the result. If the run fails, an
-    empty one is removed again."""
-    folder = output or data_home() / "runs" / f"{datetime.datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}"
-    folder, made = folder.absolute(), not folder.exists()
+    empty one is removed again. No other run may use it meanwhile."""
+    folder = (output or _unused(data_home() / "runs")).absolute()
+    made = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -44,13 +46,20 @@ def run_folder(output: Path | None) -> Iterator[Path]:
             f"{folder}: cannot be made ({error.strerror}); choose another place with --output or HML_HOME"
         ) from None
     try:
-        write_text(folder / ".hml-run", "")
-        (folder / ".hml-run").unlink()
-        yield folder
+        with alone(folder / ".hml-run", str(folder), wait=False):
+            sweep(folder)
+            yield folder
     except BaseException:
         if made and not any(folder.iterdir()):
             folder.rmdir()
         raise
+
+
+def _unused(runs: Path) -> Path:
+    """Named by time and process; a clock that was set back may have named another so."""
+    name = f"{datetime.datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}"
+    names = (f"{name}-{i}" if i else name for i in count())
+    return next(runs / name for name in names if not (runs / name).exists())
 
 
 def collect(

@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any
@@ -61,9 +61,7 @@ def _beside(path: Path) -> Iterator[IO[bytes]]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     except OSError as error:
-        raise ArtefactError(
-            f"{path}: cannot be written ({error.strerror}); choose another place with --output or HML_HOME"
-        ) from None
+        raise unwritable(path, error) from None
     part = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -73,9 +71,27 @@ def _beside(path: Path) -> Iterator[IO[bytes]]:
         part.chmod(0o644)
         part.replace(path)
     except OSError as error:
-        raise ArtefactError(f"{path}: cannot be written ({error.strerror})") from None
+        raise unwritable(path, error) from None
     finally:
         part.unlink(missing_ok=True)
+
+
+def unwritable(path: Path, error: OSError) -> ArtefactError:
+    """What the system had against writing there, and what to do."""
+    reason = error.strerror or error
+    return ArtefactError(
+        f"{path}: cannot be written ({reason}); make room, or choose another place with --output or HML_HOME"
+    )
+
+
+def sweep(folder: Path, name: str = "") -> int:
+    """Remove unfinished files of processes that were killed, of the artefact `name` or of all in a folder, and say how
+    many there were. Only for a caller who knows that nobody writes there now."""
+    left = [part for part in folder.glob(f".{name or '*'}.{'?' * 8}.part") if part.is_file()]  # as `_beside` has them
+    for part in left:
+        with suppress(OSError):
+            part.unlink()
+    return len(left)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
