@@ -511,7 +511,9 @@ def test_two_processes_do_not_fetch_into_one_folder(server, cache, caplog):
 def test_what_is_fetched_is_recorded_as_sha256sum_writes_it(server, cache):
     source = grid(cache, server.url)
     source.fetch(quiet)
-    told = dict(reversed(line.split("  ")) for line in (cache / "SHA256SUMS").read_text().splitlines())
+    lines = (cache / "SHA256SUMS").read_text().splitlines()
+    told = dict(reversed(line.split("  ")) for line in lines)
+    assert len(lines) == 2 * len(told)
     files = list(cache.rglob("*.fits"))
     assert set(told) == {path.relative_to(cache).as_posix() for path in files}
     assert all(told[path.relative_to(cache).as_posix()] == sha256(path.read_bytes()).hexdigest() for path in files)
@@ -554,6 +556,23 @@ def test_a_download_must_be_what_is_recorded(server, cache):
     source.fetch(quiet)
     assert right(source)
     assert right(grid(cache, server.url))  # the torn line has spoilt no other
+
+
+@pytest.mark.parametrize("spoil", ["digest", "path", "line", "half"])
+def test_a_spoilt_list_is_named_and_put_right(server, cache, caplog, spoil):
+    source = grid(cache, server.url)
+    source.fetch(quiet)
+    before, sums = source.fingerprint(), cache / "SHA256SUMS"
+    lines = sums.read_text().splitlines(keepends=True)
+    at = next(i for i, line in enumerate(lines) if NAME in line)
+    flipped = ("1" if lines[at][0] == "0" else "0") + lines[at][1:]
+    other = {"digest": flipped, "path": lines[at].replace(NAME, NAME.replace("5", "4")), "line": "\0" + lines[at]}
+    sums.write_text("".join(lines[: len(lines) // 2 - 1] if spoil == "half" else
+                            [*lines[:at], other[spoil], *lines[at + 1 :]]))
+    source = grid(cache, server.url)
+    assert source.fingerprint() == before
+    assert right(source)
+    assert ("written anew" in caplog.text) == (spoil in ("digest", "half"))  # of two lines one is enough
 
 
 def test_a_folder_with_a_list_is_held_against_it(tree):

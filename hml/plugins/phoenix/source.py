@@ -44,6 +44,9 @@ class PhoenixGrid(GridSource):
         """What is here, and what is recorded of it."""
         self._survey = survey(self._config, self._cache)
         self._sums = Sums.of(self._config.path or self._cache)
+        found = self._survey
+        if self._config.path is None and (self._sums.known or self._sums.doubtful):
+            self._sums = self._sums.settled([*found.files.values(), *([found.wave] if found.wave else [])])
 
     # --- GridSource
 
