@@ -67,6 +67,7 @@ from hml.core.space import Node as Node
 from hml.core.space import Space as Space
 from hml.core.spectrum import Frame as Frame
 from hml.core.spectrum import Spectrum as Spectrum
+from hml.core.untrusted import read_ecsv as read_ecsv
 from hml.core.wavelength import air_to_vacuum as air_to_vacuum
 from hml.core.wavelength import vacuum_to_air as vacuum_to_air
 

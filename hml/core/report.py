@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import io
 import os
+import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
@@ -103,11 +105,31 @@ def collect(
             "grid": generator.header["grid"]["fingerprint"],
             "generator": generator.header["key"],
             "config": digest(data),
+            "spectrum": _content(target),
         },
         folder=str(folder),
+        machine=machine(),
         config=data,
         posterior=found.sampled.facts() if found.sampled else None,
     )
+
+
+def _content(target: Target) -> str:
+    """A digest of the numbers that were measured, after masks and all that is done to a spectrum before."""
+    found = hashlib.sha256()
+    for order in target.orders:
+        for array in (order.wavelength, order.flux, order.error, order.used):
+            found.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()
+
+
+def machine() -> dict[str, str]:
+    """What of this machine decides the last digits of sums."""
+    import torch
+    from llvmlite.binding import get_host_cpu_name
+
+    processor = f"{platform.machine()} {get_host_cpu_name()}"
+    return {"processor": processor, "python": platform.python_version(), "threads": str(torch.get_num_threads())}
 
 
 def _measured(found: Inference, name: str, truth: float | None) -> Measured:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -29,7 +30,13 @@ def digest(*parts: Any) -> str:
 
 def to_json(data: Any) -> str:
     """Plain data as JSON text; NaN and infinity become null, since JSON has no word for them."""
-    return json.dumps(_finite(data), indent=1, ensure_ascii=False, default=str)
+    text = json.dumps(_finite(data), indent=1, ensure_ascii=False, default=str)
+    return re.sub(r"[^\x20-\x7e\n]", _escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """JSON lets some characters pass that command a terminal."""
+    return found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1]
 
 
 def _finite(data: Any) -> Any:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ground import STAGES, Ground, own
+from ground import STAGES, Ground, own, result
 
 NOBODY = 65534
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -244,7 +244,8 @@ def first_killed(ground: Ground, rng: random.Random, locks: bool) -> str:
     first.kill()
     assert first.wait() in (-signal.SIGKILL, 0)
     assert second.wait() == 0, second.err
-    ground.finish(home)
+    assert result(home) == result(ground.folder / "calm")
+    ground.finish(home, "output1", **twists)
     return "the other one took over"
 
 
@@ -273,13 +274,13 @@ def bad_server(ground: Ground, rng: random.Random, how: str) -> str:
         ended()
     assert status == (0 if how == "changes" else 1), run.err
     if status:
-        told = said(run.err, re.escape(name), WORDS[how])
+        told = said(run.err, re.escape(server.url if "stalls" in how else name), WORDS[how])
     ground.finish(home)
     return told if status else "the file was read again"
 
 
 WORDS = {
-    "stalls": "(?i)time", "stalls midway": "(?i)time", "lies about the length": "peer closed|sent|incomplete",
+    "stalls": "timed out", "stalls midway": "timed out", "lies about the length": "peer closed|sent|incomplete",
     "answers HTML": "is not FITS|is cut off",
 }  # fmt: skip
 

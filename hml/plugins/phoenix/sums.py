@@ -1,7 +1,7 @@
 """SHA256SUMS: what the files below a folder must hold, in the format of the command sha256sum.
 
-A file that was fetched is recorded before it takes its place, in two lines that are the same, so that damage to the list
-is seen too. Whoever has a list from elsewhere puts it there, and what is fetched and read is held against it.
+A file that was fetched is recorded before it takes its place, in two lines that are the same, so that damage to the
+list is seen too. Whoever has a list from elsewhere puts it there; what is fetched and read is held against it.
 """
 
 from __future__ import annotations
