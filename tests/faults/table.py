@@ -2,8 +2,8 @@
 
     python tests/faults/table.py [--kills 10] [--seed 0] [--write]
 
-`--kills`: how often in each of the ten stages. Without --write the table is printed only. Ends with status 1 if a run did
-not survive.
+`--kills`: how often in each of the ten stages. Without --write the table is printed only. Ends with status 1 if a run
+did not survive.
 """
 
 from __future__ import annotations
