@@ -105,7 +105,7 @@ TARGETS: dict[str, Target] = {
     "FITS": _spectrum("fits_table", "fits_images", "hpf"), "FITS packed": _packed, "PHOENIX FITS": _phoenix,
     "HDF5": _hdf5, "YAML": load_config, "safetensors": lambda path: read_arrays(path, "thing"),
     "clone": lambda path: read_clone(path, {}), "generator": _generator, "line list": read_line_list, "mask": _mask,
-    "ECSV": _spectrum("text", "gaia_rvs"), "batch table": read_batch, "blase": read_blase, "result": _result,
+    "ECSV": _spectrum("csv", "gaia_rvs"), "batch table": read_batch, "blase": read_blase, "result": _result,
     "digests": _sums,
 }  # fmt: skip
 
