@@ -532,7 +532,8 @@ def parse_config(raw: Mapping[str, Any], *, source: str = "config", registry: Re
 
 def _place(where: tuple[str | int, ...]) -> str:
     """A field's place as users write it, without the names of pydantic's own steps."""
-    return ".".join(str(part) for part in where if not str(part).endswith(("]", ")"))) or "top level"
+    names = (str(part) for part in where if not str(part).endswith(("]", ")")))
+    return ".".join(name if name.isprintable() else repr(name)[1:-1] for name in names) or "top level"
 
 
 def dump_config(config: RunConfig) -> str:

@@ -2,7 +2,9 @@
 
 import bz2
 import gzip
+import json
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -57,7 +59,7 @@ LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
 )
 HURTING = {
     "a billion laughs": (LAUGHS, "anchors make more than"), "itself": ("a: &a [*a]", "holds itself"),
-    "deep": ("[" * 5000, ""), "deep and closed": ("[" * 5000 + "]" * 5000, ""),
+    "deep": ("[" * 500, ""), "deep and closed": ("[" * 500 + "]" * 500, ""),
     "base 60": ("a: 1" + ":1" * 5000, "a number or date of 10,001 characters"),
     "digits": ("a: " + "9" * 5000, "a number"), "merges": ("a: &a {x: 1}\nb: {<<: [*a, 3]}", ""),
     "large": ("#" * 2_000_000, "characters"), "a date that is none": ("a: 2001-99-99", ""),
@@ -82,9 +84,11 @@ def test_anchors_of_good_will_are_followed():
 
 
 def test_a_thousand_mistakes_are_one_screen(tmp_path):
-    (tmp_path / "run.yaml").write_text("\n".join(f"unknown{i}: 1" for i in range(1000)))
-    with pytest.raises(ConfigError, match="and 980 more"):
+    (tmp_path / "run.yaml").write_text('hold_out:\n  "l\\e[31m\\n": x\n' + "".join(f"  l{i}: x\n" for i in range(1000)))
+    with pytest.raises(ConfigError, match=r"and \d+ more") as told:
         load_config(tmp_path / "run.yaml")
+    assert len(str(told.value)) < 20_000
+    assert str(told.value).isprintable()
 
 
 def test_the_head_of_a_table_is_looked_at_first(tmp_path):
@@ -127,7 +131,7 @@ def test_headers_that_claim_more_than_a_spectrum_has(tmp_path):
     fits.HDUList([fits.PrimaryHDU()]).writeto(path)
     with path.open("ab") as file:
         file.write(header.tostring().encode())
-        file.truncate(2**31 + 5760)  # a hole, which takes no room
+        file.truncate(5760 + -(-(2**31) // 2880) * 2880)  # a hole, which takes no room
     with pytest.raises(SpectrumError, match="headers claim 2,147 MB"), opened(path):
         pass
     path.write_bytes(fits.PrimaryHDU().header.tostring().encode()
@@ -163,26 +167,21 @@ def test_terminals_and_json_obey_no_file(text):
     assert printable("Å λ\nσ") == "Å λ\nσ"
     made = to_json({"name": text})
     assert all(c.isprintable() or c == "\n" for c in made)
-    import json
-
     assert json.loads(made) == {"name": text}
 
 
-def test_fuzzing_for_a_second_and_a_crash_is_told(tmp_path):
+def test_a_crash_is_told_and_its_file_kept(tmp_path):
     """The runner does what CI relies on."""
-    command = [sys.executable, str(HERE / "fuzz.py"), "--seconds", "1", "--keep", str(tmp_path / "kept")]
-    done = subprocess.run([*command, "--only", "mask"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "mask: " in done.stdout
     (tmp_path / "sitecustomize.py").write_text(
         "import hml.core.masks as m\ndef crash(path): raise ZeroDivisionError\n"
         "real, calls = m.read_table, []\n"
         "m.read_table = lambda path: calls.append(1) or (real(path) if len(calls) == 1 else crash(path))\n"
     )
-    import os
-
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])}
-    done = subprocess.run([*command, "--only", "mask"], capture_output=True, text=True, check=False, env=environment)
+    command = [sys.executable, str(HERE / "fuzz.py"), "--seconds", "1", "--only", "mask"]
+    done = subprocess.run([*command, "--keep", str(tmp_path / "kept")], capture_output=True, text=True, check=False,
+                          env=environment)  # fmt: skip
     assert done.returncode == 1
     assert "ZeroDivisionError" in done.stderr
+    assert "mask: " in done.stdout
     assert list((tmp_path / "kept").glob("crash1-*"))
