@@ -447,6 +447,18 @@ def test_a_silent_server_is_given_up_after_its_time(original, cache):
         assert right(source) and len(silent.requests) == 1
 
 
+@pytest.mark.parametrize("drip", [0.0, 0.05])
+def test_a_server_that_stops_or_trickles_midway_is_given_up(server, cache, drip):
+    server.cuts[NAME], server.hold, server.drip = [500, 500], threading.Event(), drip
+    source = grid(cache, server.url, timeout=0.3)
+    with pytest.raises(GridError, match="timed out"):
+        source.fetch(quiet)
+    server.hold.set()
+    server.cuts, server.hold = {}, None
+    source.fetch(quiet)
+    assert right(source)
+
+
 def test_when_nobody_answers_every_address_is_listed(cache):
     one, other = dead_url(), dead_url()
     source = grid(cache, one, other)

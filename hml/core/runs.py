@@ -152,11 +152,12 @@ def _results(first: Run, second: Run) -> Iterator[Difference]:
     for name in dict.fromkeys((*one, *other)):
         a, b = one.get(name), other.get(name)
         if a != b:
-            yield Difference(name, _number(a and a.value), _number(b and b.value), _errors(a, b))
-    for name in ("objective", "status", "flags"):
-        a, b = getattr(first, name), getattr(second, name)
-        if a != b:
-            yield Difference(name, *(_number(x) if name == "objective" else str(x or NOTHING) for x in (a, b)))
+            yield Difference(name, *(_number(p.value if p else None) for p in (a, b)), errors=_errors(a, b))
+    if first.objective != second.objective:
+        yield Difference("objective", _number(first.objective), _number(second.objective))
+    for name in ("status", "flags"):
+        if (told := [str(getattr(run, name) or NOTHING) for run in (first, second)])[0] != told[1]:
+            yield Difference(name, told[0], told[1])
 
 
 def _number(value: float | None) -> str:

@@ -274,14 +274,14 @@ def bad_server(ground: Ground, rng: random.Random, how: str) -> str:
         ended()
     assert status == (0 if how == "changes" else 1), run.err
     if status:
-        told = said(run.err, re.escape(server.url if "stalls" in how else name), WORDS[how])
+        told = said(run.err, re.escape(server.url if WORDS[how] == "timed out" else name), WORDS[how])
     ground.finish(home)
     return told if status else "the file was read again"
 
 
 WORDS = {
-    "stalls": "timed out", "stalls midway": "timed out", "lies about the length": "peer closed|sent|incomplete",
-    "answers HTML": "is not FITS|is cut off",
+    "stalls": "timed out", "stalls midway": "timed out", "trickles": "timed out",
+    "lies about the length": "peer closed|sent|incomplete", "answers HTML": "is not FITS|is cut off",
 }  # fmt: skip
 
 
@@ -290,8 +290,9 @@ def _spoil(server: object, name: str, how: str) -> Callable[[], None]:
     over = threading.Event()
     if how == "stalls":
         server.before = lambda path, asked: over.wait(60) if path.endswith(name) else None
-    elif how == "stalls midway":
+    elif how in ("stalls midway", "trickles"):
         server.cuts[name], server.hold = [1000] * 20, over
+        server.drip = 0.3 if how == "trickles" else 0.0
     elif how == "lies about the length":
         server.cuts[name] = [1000] * 20
     elif how == "answers HTML":

@@ -15,7 +15,7 @@ SLOW = {f"interrupted: {stage}" for stage in STAGES if stage not in ("fetching p
     "disk of 40 kB", "disk of 200 kB", "files of 2500 bytes at most", "files of 60000 bytes at most",
     "gone read-only midway", "tracks of round 1 truncated", "tracks of round 2 bit-flipped",
     "fetched wavelengths bit-flipped", "fetched spectrum truncated", "list of digests truncated",
-    "the first of two killed", "two runs in one store, no locks", "server stalls",
+    "the first of two killed", "two runs in one store, no locks", "server stalls", "server stalls midway",
 }  # fmt: skip
 
 

@@ -110,7 +110,7 @@ def _unpacked(path: Path) -> Path | io.BytesIO:
         start = file.read(2)
     if start not in PACKED:
         if start != b"SI":
-            raise SpectrumError(f"{path}: is no FITS file, it does not begin with SIMPLE")
+            raise OSError("it does not begin with SIMPLE: it is truncated, or no FITS file at all")
         return path
     with PACKED[start](path, "rb") as file:
         content = file.read(LARGEST + 1)
