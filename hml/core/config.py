@@ -26,6 +26,7 @@ from hml.core.errors import ConfigError, PluginError
 from hml.core.paths import UserPath
 from hml.core.registry import Registry, installed
 from hml.core.selection import Selection
+from hml.core.untrusted import LONGEST, parse_yaml
 
 # --- slots -----------------------------------------------------------------------------------------------------
 
@@ -144,6 +145,7 @@ class GridConfig(ComponentConfig):
 
 FASTEST = 30_000.0  # km/s; a tenth of the speed of light is no star's
 FASTEST_ROTATION = 1000.0  # km/s
+SHOWN = 20  # mistakes that are told at once
 
 # --- sections --------------------------------------------------------------------------------------------------
 
@@ -524,12 +526,14 @@ def parse_config(raw: Mapping[str, Any], *, source: str = "config", registry: Re
         problems = dict.fromkeys(
             f"{_place(e['loc'])}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
         )
-        raise ConfigError(f"{source}: " + "; ".join(problems)) from None
+        more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+        raise ConfigError(f"{source}: " + "; ".join(list(problems)[:SHOWN]) + more) from None
 
 
 def _place(where: tuple[str | int, ...]) -> str:
     """A field's place as users write it, without the names of pydantic's own steps."""
-    return ".".join(str(part) for part in where if not str(part).endswith(("]", ")"))) or "top level"
+    names = (str(part) for part in where if not str(part).endswith(("]", ")")))
+    return ".".join(name if name.isprintable() else repr(name)[1:-1] for name in names) or "top level"
 
 
 def dump_config(config: RunConfig) -> str:
@@ -540,13 +544,12 @@ def dump_config(config: RunConfig) -> str:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    import yaml
-
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with path.open(encoding="utf-8") as file:
+            raw = parse_yaml(file.read(LONGEST + 1))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
     if raw is None:
         return {}
@@ -565,14 +568,12 @@ def read_edits(items: Sequence[str]) -> dict[str, Any]:
 
 def _edit(item: str) -> tuple[str, Any]:
     """`field=value` as a user writes it, the value in YAML."""
-    import yaml
-
     where, sign, text = item.partition("=")
     if not sign or not where:
         raise ConfigError(f"--set {item}: expected field=value, such as grid.teff=[3000,4000]")
     try:
-        return where, yaml.safe_load(text)
-    except yaml.YAMLError:
+        return where, parse_yaml(text)
+    except ValueError:
         raise ConfigError(f"--set {item}: {text!r} is not YAML") from None
 
 

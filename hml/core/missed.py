@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from hml.core.lines import Table
 from hml.core.parts import Parts
 from hml.core.residual import affordable, patterns
 from hml.core.space import Node
+from hml.core.store import unwritable
 
 
 def residual(parts: Parts, folder: Path, generator: Generator, lines: Table) -> tuple[NDArray[np.int8], Table]:
@@ -54,8 +56,19 @@ class Rows:
 
 @contextmanager
 def missed_at(parts: Parts, folder: Path, task: str, count: int, pixels: int) -> Iterator[Rows]:
-    with TemporaryDirectory(dir=folder) as place, parts.context.progress(task, total=count, unit="nodes") as advance:
-        # more than one, since an empty file cannot be mapped
-        values = np.memmap(Path(place) / "missed", np.float32, "w+", shape=(max(count, 1), pixels))[:count]
+    with scratch(folder, count, pixels) as values, parts.context.progress(task, total=count, unit="nodes") as advance:
         yield Rows(parts, values, advance)
-        del values
+
+
+@contextmanager
+def scratch(folder: Path, rows: int, columns: int) -> Iterator[NDArray[np.float32]]:
+    """Numbers `[rows, columns]` in a file without a name, which so ends with the process, however that one ends.
+    ArtefactError where there is no room: a disk that is full when a map is written to would kill the process."""
+    shape = max(rows, 1), columns  # an empty file cannot be mapped
+    try:
+        with TemporaryFile(dir=folder) as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, 4 * shape[0] * shape[1])
+            yield np.memmap(file, np.float32, "w+", shape=shape)[:rows]
+    except OSError as error:
+        raise unwritable(folder, error) from None

@@ -135,6 +135,6 @@ def read_clone(path: Path, made_from: Mapping[str, str]) -> NodeClone | None:
             arrays["bends"], FoundLines(*arrays["hidden"]), arrays.get("information"),
         )  # fmt: skip
         return NodeClone(clone, arrays["continuum"], header["error"])
-    except (ArtefactError, KeyError) as error:
+    except (ArtefactError, KeyError, TypeError, ValueError) as error:
         log.debug("%s", error)
         return None
