@@ -113,19 +113,24 @@ def test_scattered_labels_are_counted_without_listing_their_holes():
 # --- from end to end -------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _installed(tmp_path_factory):
-    """`ragged_grid` as an installed distribution, and a place for what is made of it."""
-    site, patch = tmp_path_factory.mktemp("site"), pytest.MonkeyPatch()
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
+    """A folder that makes `ragged_grid` an installed distribution, and a home for what is made of it."""
+    site = tmp_path_factory.mktemp("site")
     info = site / "hml_ragged-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hml-ragged\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[hml]\nragged = ragged_grid\n")
-    patch.syspath_prepend(str(site))
-    patch.setenv("HML_HOME", str(tmp_path_factory.mktemp("home")))
+    return site, tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(autouse=True)
+def _installed(places, monkeypatch):
+    monkeypatch.syspath_prepend(str(places[0]))
+    monkeypatch.setenv("HML_HOME", str(places[1]))
     installed.cache_clear()
     yield
-    patch.undo()
+    monkeypatch.undo()
     installed.cache_clear()
 
 

@@ -27,7 +27,7 @@ from hml.core.lines import LineTable, Table
 from hml.core.pseudo import PseudoContinuum
 from hml.core.raster import Raster
 from hml.core.render import reach, render
-from hml.core.residual import nearby, resampled, summed
+from hml.core.residual import Shapes, nearby, resampled, summed
 from hml.core.space import LIGHT, Floats, Space
 from hml.core.spectrum import Spectrum
 from hml.core.store import read_arrays, write_arrays
@@ -66,7 +66,7 @@ class Generator(torch.nn.Module):
     span: Tensor  # [L] Å, how far each line's wing is followed
     wavelength: Tensor  # [N] Å
     starts: Tensor  # first pixel of each order
-    patterns: Tensor  # [R, N] of the residual, int8
+    patterns: Tensor  # [R, N] of the residual, int8; of a generator without lines float32
     error_patterns: Tensor
     error_strengths: Tensor
     error_nodes: Tensor
@@ -130,7 +130,7 @@ class Generator(torch.nn.Module):
         ragged grid, whether its nodes are not on all sides of them."""
         point = self.points(labels)[0].cpu().numpy()
         if self.header.get("ragged"):
-            return self.hull is not None and not self.hull.surrounds(point)
+            return not Hull(np.array(self.header["nodes"])).surrounds(point)
         there = {tuple(node) for node in self.header["nodes"]}
         around = []
         for value, axis in zip(point, self.space.axes, strict=True):
@@ -436,7 +436,7 @@ def _manifold(table: Table, config: RunConfig, context: BuildContext) -> Manifol
 
 
 def with_residual(
-    generator: Generator, shapes: NDArray[np.int8], strengths: Table, config: RunConfig, context: BuildContext
+    generator: Generator, shapes: Shapes, strengths: Table, config: RunConfig, context: BuildContext
 ) -> Generator:
     """The generator with a residual of patterns `[R, N]` that have strengths `[M, R, 1]` at the nodes."""
     series = {**generator.series, "residual": _manifold(strengths, config, context)}

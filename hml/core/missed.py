@@ -19,18 +19,20 @@ from hml.core.generator import ERROR, Generator
 from hml.core.interfaces import Manifold
 from hml.core.lines import Table
 from hml.core.parts import Parts
-from hml.core.residual import affordable, patterns
+from hml.core.residual import Kind, Shapes, affordable, patterns, rms_left
 from hml.core.space import Floats, Node
 
 
-def residual(parts: Parts, folder: Path, generator: Generator, lines: Table) -> tuple[NDArray[np.int8], Table]:
-    """Patterns `[R, N]` of what the generator misses at the nodes of a table, and their strengths there. `folder` is
-    for what may be larger than memory."""
+def residual(parts: Parts, folder: Path, generator: Generator, lines: Table) -> tuple[Shapes, Table, list[float]]:
+    """Patterns `[R, N]` of what the generator misses at the nodes of a table, their strengths there, and, of a
+    generator without lines, the rms of what they leave at each. `folder` is for what may be larger than memory."""
     nodes = [tuple(node) for node in lines.nodes.tolist()]
     with _missed(parts, folder, "residual", len(nodes), len(generator.wavelength)) as rows:
-        missed = rows.filled(generator, nodes)
-        shapes, strengths = patterns(missed, affordable(missed, parts.config.generator.residual))
-    return shapes, replace(lines, values=strengths[..., None], names=("strength",))
+        missed, config = rows.filled(generator, nodes), parts.config.generator
+        kind: Kind = np.int8 if config.lines else np.float32
+        shapes, strengths = patterns(missed, affordable(missed, config.kept, kind), kind)
+        left = [] if config.lines else rms_left(missed, shapes, strengths)
+    return shapes, replace(lines, values=strengths[..., None], names=("strength",)), left
 
 
 def error(
@@ -105,6 +107,7 @@ class _Rows:
 
 @contextmanager
 def _missed(parts: Parts, folder: Path, task: str, count: int, pixels: int) -> Iterator[_Rows]:
+    folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder) as place, parts.context.progress(task, total=count, unit="nodes") as advance:
         # more than one, since an empty file cannot be mapped
         values = np.memmap(Path(place) / "missed", np.float32, "w+", shape=(max(count, 1), pixels))[:count]
