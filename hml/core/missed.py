@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hml.core.around import told_around
 from hml.core.coordinates import Told, told
 from hml.core.generator import ERROR, Generator
 from hml.core.interfaces import Manifold
@@ -40,9 +41,10 @@ def error(
 ) -> tuple[dict[str, Tensor], list[float]]:
     """What the generator misses at nodes that are left out: arrays as `hml.core.generator.ERROR` names them, and the
     rms of each. `tables` are all that it is made of, by the names of its series and `lines`. Each node is told by the
-    others on a line with it, along every axis that has nodes enough."""
+    others on a line with it, along every axis that has nodes enough; by those around, where no nodes are on lines."""
     table = tables["lines"]
     items = [(p, item) for p in range(len(table.space)) for item in _told(table, p)]
+    items = items or [(0, item) for item in told_around(table.nodes)]
     with _missed(parts, folder, "left out", len(items), len(generator.wavelength)) as rows:
         for p in sorted({p for p, _ in items}):
             some = [item for q, item in items if q == p]
