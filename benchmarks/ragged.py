@@ -4,8 +4,8 @@
 
 On a ragged grid (a corner of log g and [Fe/H] and a random quarter of the nodes taken away) `linear` and `cubic` have
 the missing ones made up, as `generator.holes: fill` has it. Scored is what the other nodes surround. The last rows are
-the real table of Sonora Bobcat, its rectilinear part and all of it, which no box holds: of every five nodes one that the
-others surround is left out. Left-out nodes are then holes, so that `linear` and `cubic` are alike there. Without
+the real table of Sonora Bobcat, its rectilinear part and all of it, which no box holds: of every five nodes one is left
+out if the others surround it. Such nodes are then holes, so that `linear` and `cubic` are alike there. Without
 HML_REAL_DATA the synthetic grid is measured only.
 """
 

@@ -55,22 +55,29 @@ def patterns(missed: NDArray[np.float32], count: int, kind: Kind = np.int8) -> t
     for some in _slices(nodes, pixels):
         largest = np.maximum(largest, np.abs(turn @ missed[:, some]).max(1, initial=0.0))
     out = np.empty((count, pixels), kind)
-    cross, normal = np.zeros((nodes, count)), np.zeros((count, count))
     for some in _slices(nodes, pixels):
         whole = turn @ missed[:, some] * (LEVELS / largest[:, None])
-        whole = np.rint(whole) if kind is np.int8 else whole
-        out[:, some] = whole
+        out[:, some] = np.rint(whole) if kind is np.int8 else whole
+    return out, strengths(missed, out)
+
+
+def strengths(missed: NDArray[np.float32], shapes: Shapes) -> Floats:
+    """The strengths `[M, R]` with which patterns `[R, N]`, as they are rounded, come nearest to what is missed
+    `[M, N]` (may be mapped from a file)."""
+    cross, normal = np.zeros((len(missed), len(shapes))), np.zeros((len(shapes),) * 2)
+    for some in _slices(*missed.shape):
+        whole = shapes[:, some].astype(np.float64)
         cross += missed[:, some] @ whole.T
         normal += whole @ whole.T
     best: Floats = np.linalg.lstsq(normal, cross.T)[0].T.astype(np.float64)
-    return out, best  # the best strengths for the patterns as they are rounded
+    return best
 
 
-def rms_left(missed: NDArray[np.float32], shapes: Shapes, strengths: Floats) -> list[float]:
-    """The root mean square `[M]` of what patterns leave of what is missed."""
+def rms_left(missed: NDArray[np.float32], shapes: Shapes, known: Floats) -> list[float]:
+    """The root mean square `[M]` of what patterns of known strengths `[M, R]` leave of what is missed."""
     total = np.zeros(len(missed))
     for some in _slices(*missed.shape):
-        total += ((missed[:, some] - strengths @ shapes[:, some]) ** 2).sum(1)
+        total += ((missed[:, some] - known @ shapes[:, some]) ** 2).sum(1)
     return [float(rms) for rms in np.sqrt(total / missed.shape[1])]
 
 
