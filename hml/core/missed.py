@@ -17,19 +17,21 @@ from numpy.typing import NDArray
 from hml.core.generator import Generator
 from hml.core.lines import Table
 from hml.core.parts import Parts
-from hml.core.residual import affordable, patterns
+from hml.core.residual import Kind, Shapes, affordable, patterns, rms_left
 from hml.core.space import Node
 from hml.core.store import unwritable
 
 
-def residual(parts: Parts, folder: Path, generator: Generator, lines: Table) -> tuple[NDArray[np.int8], Table]:
-    """Patterns `[R, N]` of what the generator misses at the nodes of a table, and their strengths there. `folder` is
-    for what may be larger than memory."""
+def residual(parts: Parts, folder: Path, generator: Generator, lines: Table) -> tuple[Shapes, Table, list[float]]:
+    """Patterns `[R, N]` of what the generator misses at the nodes of a table, their strengths there, and, of a
+    generator without lines, the rms of what they leave at each. `folder` is for what may be larger than memory."""
     nodes = [tuple(node) for node in lines.nodes.tolist()]
     with missed_at(parts, folder, "residual", len(nodes), len(generator.wavelength)) as rows:
-        missed = rows.filled(generator, nodes)
-        shapes, found = patterns(missed, affordable(missed, parts.config.generator.residual))
-    return shapes, replace(lines, values=found[..., None], names=("strength",))
+        missed, config = rows.filled(generator, nodes), parts.config.generator
+        kind: Kind = np.int8 if config.lines else np.float32
+        shapes, found = patterns(missed, affordable(missed, config.kept, kind), kind)
+        left = [] if config.lines else rms_left(missed, shapes, found)
+    return shapes, replace(lines, values=found[..., None], names=("strength",)), left
 
 
 def difference(parts: Parts, generator: Generator, node: Node) -> NDArray[np.float32]:
@@ -56,6 +58,7 @@ class Rows:
 
 @contextmanager
 def missed_at(parts: Parts, folder: Path, task: str, count: int, pixels: int) -> Iterator[Rows]:
+    folder.mkdir(parents=True, exist_ok=True)
     with scratch(folder, count, pixels) as values, parts.context.progress(task, total=count, unit="nodes") as advance:
         yield Rows(parts, values, advance)
 
