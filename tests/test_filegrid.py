@@ -18,7 +18,8 @@ def key(name: str) -> tuple[float, ...] | None:
     """teff_logg.txt"""
     if name.startswith("odd"):
         raise GridError(f"{name}: is odd")
-    return tuple(map(float, name.removesuffix(".gz")[:-4].split("_"))) if name.removesuffix(".gz").endswith(".txt") else None
+    plain = name.removesuffix(".gz")
+    return tuple(map(float, plain[:-4].split("_"))) if plain.endswith(".txt") else None
 
 
 def read(file: GridFile) -> Spectrum:
@@ -120,13 +121,13 @@ def test_the_band_is_cut_and_all_nodes_share_one_array(folder: Path) -> None:
     spectra = [found.load(node) for node in found.nodes()]
     assert all(s.wavelength is spectra[0].wavelength for s in spectra)
     assert spectra[0].band == pytest.approx((5002, 5004))
-    with pytest.raises(GridError, match=r"4.txt: has nothing in grid.wavelength, \[6000, 7000\]; it covers 5000.0–5010.0"):
+    with pytest.raises(GridError, match=r"4.txt: has nothing in grid.wavelength, \[6000, 7000\]; it covers 5000.0"):
         grid(folder, band=(6000, 7000)).load((5000, 4))
 
 
 def test_other_wavelengths_are_refused_or_interpolated(folder: Path) -> None:
     write(folder, "7000_4.txt", step=0.07, value=7)
-    with pytest.raises(GridError, match=r"7000_4.txt: has .* wavelengths.*and the first node 101, 5000.00–5010.00 Å"):
+    with pytest.raises(GridError, match=r"7000_4.txt: has .* wavelengths.*and the first node .*5000_4.txt. 101, 5000"):
         grid(folder).load((7000, 4))
     found = grid(folder, resample=True, band=(5001.0, 5009.0))
     spectrum = found.load((7000, 4))

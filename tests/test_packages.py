@@ -64,7 +64,8 @@ from hml import discover
 points = [EntryPoint(*item, "hml") for item in {list(project["entry-points"]["hml"].items())!r}]
 registry = discover(points)
 heavy = [name for name in ("torch", "skopt", "astropy", "scipy", "matplotlib", "h5py") if name in sys.modules]
-print(json.dumps([[(e.family, e.component.name) for e in registry.entries], [f.error for f in registry.failures], heavy]))
+brought = [(e.family, e.component.name) for e in registry.entries]
+print(json.dumps([brought, [f.error for f in registry.failures], heavy]))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=package)
     assert done.returncode == 0, done.stderr
@@ -96,8 +97,8 @@ def test_a_missing_package_is_named(family: str, name: str, package: str) -> Non
 
 
 def test_the_core_names_no_grid_or_manifold_of_a_package() -> None:
-    words = {"sonora", "bobcat", "cholla", "diamondback", "elf_owl", "elf owl", "atlas9", "kurucz", "castelli", "tlusty",
-             "newera", "new era", "neural"}  # fmt: skip
+    words = {"sonora", "bobcat", "cholla", "diamondback", "elf_owl", "elf owl", "atlas9", "kurucz", "castelli",
+             "tlusty", "newera", "new era", "neural"}  # fmt: skip
     words |= {name for names in known_packages().values() for name in names}
     for file in (ROOT / "hml" / "core").rglob("*"):
         if file.suffix in {".py", ".html", ".pyi", ".toml"}:

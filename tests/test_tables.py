@@ -96,7 +96,7 @@ def test_fluxes_that_are_not_finite_are_refused_where_they_are(tmp_path: Path) -
     flux[2, 7] = np.nan
     grid = build(write(tmp_path / "toy.npz", flux=flux))
     grid.load(NODES[1])
-    with pytest.raises(GridError, match="toy.npz, row 2: 'flux' has values that are not finite"):
+    with pytest.raises(GridError, match=r"toy.npz, row 2: 'flux' has values that are not finite"):
         grid.load(NODES[2])
 
 

@@ -100,7 +100,8 @@ class FileGrid(GridSource, Generic[HeldT]):
     """The selected nodes of those that are `held`, each read by `read` when it is asked for.
 
     All spectra share the wavelengths of the first node, cut to the band (vacuum Å). One that has others is refused, or,
-    where `resample` is true, interpolated linearly to them.
+    where `resample` is true, interpolated linearly to them. `told`, what else decides what `read` returns (fields of
+    the config), goes into the fingerprint.
     """
 
     def __init__(
@@ -114,8 +115,9 @@ class FileGrid(GridSource, Generic[HeldT]):
         band: tuple[float, float] | None = None,
         resolving_power: float | None = None,
         resample: bool = False,
+        told: Sequence[str | float] = (),
     ) -> None:
-        self.what = what
+        self.what, self._told = what, list(told)
         self._read, self._band, self._resample, self._power = read, band, resample, resolving_power
         self._held = {node: held[node] for node in _selected(what, names, sorted(held), select)}
         self._space = Space.from_nodes(names, list(self._held))
@@ -143,7 +145,7 @@ class FileGrid(GridSource, Generic[HeldT]):
         return replace(self._shared(self._held[node]), name=f"{self.what} {labels}")
 
     def fingerprint(self) -> str:
-        what = [self.what, self._space.names, self._band, self._resample,
+        what = [self.what, self._told, self._space.names, self._band, self._resample,
                 [(node, held.stamp) for node, held in self._held.items()]]  # fmt: skip
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
@@ -169,8 +171,9 @@ class FileGrid(GridSource, Generic[HeldT]):
         if not self._resample or whole.band[0] > wavelength[0] or whole.band[1] < wavelength[-1]:
             raise GridError(
                 f"{held}: has {len(spectrum)} wavelengths, {spectrum.band[0]:.2f}–{spectrum.band[1]:.2f} Å, and the "
-                f"first node {len(wavelength)}, {wavelength[0]:.2f}–{wavelength[-1]:.2f} Å; a grid needs the same for "
-                "all nodes: select nodes or a band (grid.wavelength) that have them"
+                f"first node ({next(iter(self._held.values()))}) {len(wavelength)}, {wavelength[0]:.2f}–"
+                f"{wavelength[-1]:.2f} Å; all nodes of a grid need the same: select nodes or a band (grid.wavelength) "
+                "that have them, or get the file that is cut off again"
             )
         flux = np.interp(wavelength, whole.wavelength, whole.flux)
         return replace(whole, wavelength=wavelength, flux=flux, meta={**whole.meta, "resampled": True})

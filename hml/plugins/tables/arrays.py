@@ -1,4 +1,4 @@
-"""The arrays of a `.npz` file from a stranger: sizes are looked at before anything is allocated, nothing is unpickled."""
+"""The arrays of a `.npz` file from a stranger: sizes are looked at before anything is allocated, no pickle is read."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ def read_arrays(path: Path) -> dict[str, Array]:
         members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
         total = sum(info.file_size for info in members)
         if total > LARGEST:
-            raise GridError(f"{path}: its arrays have {total / 1e9:.1f} GB, more than a table may have; make it smaller")
+            raise GridError(f"{path}: its arrays have {total / 1e9:.1f} GB, more than a table may have")
         return {info.filename[:-4]: _array(archive, info, path) for info in members}
 
 
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Array:
-    try:
+    try:  # numpy reads headers as Python's literals
         with archive.open(info) as file:
             size = _expected(file) + file.tell()
         if size != info.file_size:
             raise ValueError(f"its header tells of {size} bytes, it has {info.file_size}")
         with archive.open(info) as file:
             array: Array = npy.read_array(file, allow_pickle=False)
-    except (ValueError, TypeError, SyntaxError, tokenize.TokenError) as error:  # numpy reads headers as Python's literals
+    except (ValueError, TypeError, SyntaxError, tokenize.TokenError) as error:
         raise GridError(f"{path}: array {info.filename!r} is damaged or of no kind that is read here "
                         f"({' '.join(str(error).split())})") from None
     return array

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from astropy import units as u
@@ -40,7 +39,7 @@ def table_grid(config: TableConfig) -> FileGrid[Row]:
     columns = {name: a for name, a in arrays.items() if a.shape == flux.shape[:1] and name != config.wave}
     keep = _kept(columns, config.rows, len(flux), where)
     names, values = _labels(columns, keep, config, where)
-    stamp = _digest(config, arrays)
+    stamp = _digest(config)
     held = {
         node: Row(int(index), where, (*stamp, int(index)))
         for node, index in _nodes(names, values, keep, columns, where).items()
@@ -53,7 +52,8 @@ def table_grid(config: TableConfig) -> FileGrid[Row]:
         return Spectrum(wavelength, values, unit=config.unit, frame=Frame(medium=config.medium))
 
     return FileGrid(config.path.name, names, held, read, select=config.select, band=config.wavelength,
-                    resolving_power=config.resolving_power)  # fmt: skip
+                    resolving_power=config.resolving_power,
+                    told=(config.wave, config.wave_unit, config.medium, config.flux, config.unit))  # fmt: skip
 
 
 def _get(arrays: Mapping[str, Array], name: str, dimensions: int, where: str) -> Array:
@@ -146,7 +146,6 @@ def _nodes(
     return nodes
 
 
-def _digest(config: TableConfig, arrays: Mapping[str, Any]) -> tuple[str, ...]:
+def _digest(config: TableConfig) -> tuple[str, ...]:
     with config.path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return (digest, config.wave, config.wave_unit, config.medium, config.flux, config.unit)
+        return (hashlib.file_digest(stream, "sha256").hexdigest(),)

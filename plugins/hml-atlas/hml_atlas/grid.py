@@ -40,7 +40,8 @@ def atlas(config: AtlasConfig) -> GridSource:
         return Spectrum(_vacuum(wavelength, config.medium), flux, unit="erg / (s cm2 AA)",
                         frame=Frame(medium=config.medium))
 
-    return FileGrid("ATLAS9", NAMES, held, spectrum, select=select, band=config.wavelength or BAND)
+    return FileGrid("ATLAS9", NAMES, held, spectrum, select=select, band=config.wavelength or BAND,
+                    told=(config.medium,))  # fmt: skip
 
 
 def _key(name: str) -> Name | None:

@@ -87,7 +87,7 @@ def _wavelengths(data: bytes, file: GridFile) -> Floats:
     text = b"".join(line.rstrip() if line is lines[-1] else line.ljust(80)[:80] for line in lines)
     values = np.array([float(text[i : i + 10]) for i in range(0, len(text), 10)])
     if len(values) != POINTS or values[0] <= 0 or (np.diff(values) <= 0).any():
-        raise GridError(f"{file}: has {len(values)} wavelengths before its first model, expected {POINTS} that increase")
+        raise GridError(f"{file}: has {len(values)} wavelengths before its first model, expected {POINTS} in order")
     return values
 
 

@@ -31,7 +31,7 @@ def key_of(name: str) -> tuple[float, float] | None:
         return None
     found = NAME.fullmatch(name)
     if found is None:
-        raise GridError(f"{name[:200]!r}: is named like no table of the atlas, such as kp00_5000.fits or ckm05_35000.fits")
+        raise GridError(f"{name[:200]!r}: is named like no table of the atlas, such as kp00_5000.fits, ckm05_5000.fits")
     feh = float(found["z"]) / 10 * (-1 if found["sign"] == "m" else 1)
     return float(found["teff"]), feh + 0.0
 
@@ -83,8 +83,8 @@ def _row(file: GridFile, header: Any) -> np.dtype[np.void]:
                for i in range(int(header["TFIELDS"]))]  # fmt: skip
     names, forms, units = zip(*columns, strict=True)
     if names[0] != "WAVELENGTH" or units[0].upper() not in ANGSTROM or set(units[1:]) != {"FLAM"}:
-        raise GridError(f"{file}: its columns are in {', '.join(dict.fromkeys(units))}, expected WAVELENGTH in ANGSTROMS "
-                        "and fluxes in FLAM: not the atlas's layout")
+        raise GridError(f"{file}: its columns are in {', '.join(dict.fromkeys(units))}, expected WAVELENGTH in "
+                        "ANGSTROMS and fluxes in FLAM: not the atlas's layout")
     row = np.dtype([(name, FORMS[form]) for name, form in zip(names, forms, strict=True)])
     if row.itemsize != header["NAXIS1"]:
         raise ValueError(f"rows of {header['NAXIS1']} bytes, its columns have {row.itemsize}")

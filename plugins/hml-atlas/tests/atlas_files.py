@@ -37,7 +37,7 @@ def write_text(path: Path, models: list[tuple[float, float]], feh: float, *, old
     lines = [f"      program line {i}" for i in range(22)] if old else []
     lines += _rows([f"{w / 10:10.2f}" for w in WAVE])
     for teff, logg in models:
-        title = "SDSC GRID  [{:+.1f}]   VTURB 2.0 KM/S    L/H 1.25" if old else "[{:.1f}] VTURB=2  L/H=1.25 NOVER NEW ODF"
+        title = "SDSC GRID  [{:+.1f}]   VTURB 2.0 KM/S  L/H 1.25" if old else "[{:.1f}] VTURB=2  L/H=1.25 NOVER NEW ODF"
         lines.append(f"TEFF {teff:6.0f}.  GRAVITY {logg:7.5f}  {title.format(feh)}")
         h_nu = flux_of(teff, logg, feh) * WAVE**2 / LIGHT / (4 * np.pi)
         lines += _rows([_fortran(h) for h in h_nu]) + _rows([_fortran(2 * h) for h in h_nu])

@@ -99,7 +99,7 @@ def test_the_same_model_twice(tables: Path) -> None:
 
 def test_a_name_like_theirs_that_is_not_known(tmp_path: Path) -> None:
     write_table(tmp_path / "kp00_5000_new.fits", 5000, 0, COOL)
-    with pytest.raises(GridError, match="kp00_5000_new.fits"):
+    with pytest.raises(GridError, match=r"kp00_5000_new.fits"):
         build(tmp_path)
 
 

@@ -40,7 +40,7 @@ def _key(name: str) -> tuple[float, ...] | None:
 def _held(files: Mapping[tuple[float, ...], GridFile], config: NewEraConfig) -> dict[Node, Held]:
     kinds = {len(key) for key in files}
     if len(kinds) > 1:
-        raise GridError(f"grid.path: {config.path} holds both .h5 files and reduced spectra in text; choose one of them")
+        raise GridError(f"grid.path: {config.path} holds both .h5 files and reduced spectra in text; choose one")
     if kinds == {4}:
         if any(file.member for file in files.values()):
             raise GridError(f"grid.path: {config.path}: .h5 files are not read inside an archive; unpack it")

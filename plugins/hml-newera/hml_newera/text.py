@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +73,8 @@ def blocks(file: GridFile, feh: float, alpha: float) -> dict[tuple[float, float,
         if key in found:
             raise GridError(f"{file}: has teff = {key[0]:g}, logg = {key[1]:g} twice")
         found[key] = Block(file, start, stop, axis, f"teff {key[0]:g}, logg {key[1]:g}")
+    if not found:
+        raise GridError(f"{file}: is empty; get it again")
     return found
 
 
@@ -80,8 +82,8 @@ def read(block: Block) -> tuple[Floats, Floats]:
     """Wavelengths (vacuum Å) and flux in W/m²/nm."""
     count, low, high, step = block.axis
     if abs(low + (count - 1) * step - high) > 0.5 * step:
-        raise GridError(f"{block}: tells of {count} wavelengths from {low:g} to {high:g} nm in steps of {step:g}, which "
-                        "do not fit together")
+        raise GridError(f"{block}: tells of {count} wavelengths from {low:g} to {high:g} nm in steps of {step:g}, "
+                        "which do not fit together")
     with readable(block.file), block.file.path.open("rb") as source:
         source.seek(block.start)
         text = source.read(block.stop - block.start)
@@ -96,28 +98,36 @@ def read(block: Block) -> tuple[Floats, Floats]:
 
 def _unknown(file: GridFile, line: bytes) -> GridError:
     shown = " ".join(line.decode("ascii", "replace").split())[:80]
-    return GridError(f"{file}: has a line {shown!r} where one on a model is expected: not NewEra's format as it is known here")
+    return GridError(f"{file}: has a line {shown!r} where one on a model is expected: not NewEra's format as it is "
+                     "known here")
 
 
 def _lines(file: GridFile) -> Iterator[tuple[bytes, int, int]]:
     """First lines, with begin and end of the second lines. All models of a file have as many wavelengths, so that a
     jump to where the last second line would end is tried before its end is looked for."""
     length = 0
-    with readable(file), Path(file.path).open("rb") as source:
+    with readable(file), file.path.open("rb") as source:
         while line := source.readline(LONGEST):
             start = source.tell()
             length = _length(source, start, length)
             if length > LIMIT:
                 raise GridError(f"{file}: has a line of more than {LIMIT / 1e6:.0f} MB")
+            if not length or not _ends(source, start + length):
+                raise GridError(f"{file}: is cut off, its last line does not end; get it again")
             yield line, start, start + length
             source.seek(start + length)
 
 
-def _length(source: object, start: int, guess: int) -> int:
+def _length(source: BinaryIO, start: int, guess: int) -> int:
     """Bytes of the line that begins at `start`; the file's position is anywhere after."""
     if guess:
-        source.seek(start + guess - 1)  # type: ignore[attr-defined]
-        if source.read(6) in (b"\nstar ", b"\n"):  # type: ignore[attr-defined]
+        source.seek(start + guess - 1)
+        if source.read(6) in (b"\nstar ", b"\n"):
             return guess
-        source.seek(start)  # type: ignore[attr-defined]
-    return len(source.readline(LIMIT + 1))  # type: ignore[attr-defined]
+        source.seek(start)
+    return len(source.readline(LIMIT + 1))
+
+
+def _ends(source: BinaryIO, stop: int) -> bool:
+    source.seek(stop - 1)
+    return source.read(1) == b"\n"

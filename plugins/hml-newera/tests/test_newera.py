@@ -37,7 +37,8 @@ def h5(folder: Path, teff: float, logg: float, feh: str = "-0.0", alpha: str = "
 
 def build(path: Path, **fields: object) -> GridSource:
     component = installed().get("grids", "newera")
-    return component.build(component.config.model_validate({"path": path, "wavelength": BAND, **fields}), BuildContext())
+    fields = {"path": path, "wavelength": BAND, **fields}
+    return component.build(component.config.model_validate(fields), BuildContext())
 
 
 # --- HDF5
@@ -116,7 +117,7 @@ def test_an_h5_file_that_is_something_else_is_refused_by_name(tmp_path: Path, ch
 def test_an_h5_file_that_is_cut_off(tmp_path: Path) -> None:
     path = h5(tmp_path, 5000, 4.5)
     path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(GridError, match="HSR.h5: is damaged, get it again"):
+    with pytest.raises(GridError, match=r"HSR.h5: is damaged, get it again"):
         build(tmp_path).load((5000, 4.5, 0))
 
 
@@ -134,8 +135,8 @@ def test_a_band_beyond_them(folder: Path) -> None:
 # --- text
 
 NM = np.arange(800.0, 810.005, 0.01)
-LINE = "star BPRP PHH 20250708 02 PHOENIX1D 0 0.01 {n} 800.0 810.0 0.01 {teff:.1f} {logg:.2f} 1.0 0.0 2.49e-01 1.34e-02 " \
-    "7.50 {alpha:.2f} 8.43 7.83 8.69 7.60 7.51 6.34 7.50 0.79 999 999 999"
+LINE = "star BPRP PHH 20250708 02 PHOENIX1D 0 0.01 {n} 800.0 810.0 0.01 {teff:.1f} {logg:.2f} 1.0 0.0 2.49e-01 " \
+    "1.34e-02 7.50 {alpha:.2f} 8.43 7.83 8.69 7.60 7.51 6.34 7.50 0.79 999 999 999"
 
 
 def write_text(path: Path, models: list[tuple[float, float]], alpha: float = 0.0, digits: int = 6) -> Path:
@@ -194,7 +195,10 @@ def test_text_that_is_something_else(tmp_path: Path, old: str, new: str, words: 
 
 @pytest.mark.parametrize(
     ("old", "new", "words"),
-    [("810.0 0.01", "810.0 0.02", "do not fit together"), ("e+06 ", "x ", "no numbers"), ("e+06 ", "e+06 nan ", "fluxes")],
+    [
+        ("810.0 0.01", "810.0 0.02", "do not fit together"), ("e+06 ", "x ", "no numbers"),
+        ("e+06 ", "e+06 nan ", "fluxes"),
+    ],
 )
 def test_fluxes_that_are_not_what_the_first_line_says(tmp_path: Path, old: str, new: str, words: str) -> None:
     path = write_text(tmp_path / "PHOENIX-NewEraV3-LowRes-SPECTRA.Z-0.0.txt", MODELS[:1])
@@ -205,7 +209,7 @@ def test_fluxes_that_are_not_what_the_first_line_says(tmp_path: Path, old: str, 
 
 def test_both_kinds_together_are_ambiguous(folder: Path) -> None:
     write_text(folder / "PHOENIX-NewEraV3-LowRes-SPECTRA.Z-0.0.txt", MODELS)
-    with pytest.raises(GridError, match="choose one of them"):
+    with pytest.raises(GridError, match="choose one"):
         build(folder)
 
 

@@ -61,7 +61,7 @@ def _of(
 
     select: dict[str, Selection | None] = {name: getattr(config, name) for name in names}
     return FileGrid(what, names, files, spectrum, select=select, band=config.wavelength or BAND,
-                    resample=resample)  # fmt: skip
+                    resample=resample, told=(config.medium,))  # fmt: skip
 
 
 def _text(layout: Layout) -> Read:

@@ -41,6 +41,8 @@ def read_text(file: GridFile, layout: Layout) -> tuple[Floats, Floats]:
         if not re.search(words, header, re.IGNORECASE):
             raise GridError(f"{file}: its header says {' | '.join(header.split())[:120]!r}, expected microns and "
                             f"{layout.unit}: not this grid's format as it is known here")
+    if not rest.endswith("\n"):
+        raise GridError(f"{file}: is cut off, its last line does not end; get it again")
     return columns(rest, file)
 
 

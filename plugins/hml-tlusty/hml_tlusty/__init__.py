@@ -28,7 +28,9 @@ BAND = (10_000.0, 50_000.0)  # vacuum Å, where a config names none
 class CoolTlustyConfig(GridConfig):
     """Where the files are, and which models."""
 
-    path: UserPath = Field(description="folder with the clear models (ClearEQ, ClearNEQ; folders below it count), or a zip")
+    path: UserPath = Field(
+        description="folder with the clear models (ClearEQ, ClearNEQ; those below it count), or a zip of them"
+    )
     chemistry: Literal["equilibrium", "mixed"] = Field(
         "equilibrium", description="mixed: with an eddy diffusion coefficient of 1e6 cm²/s (CDIFF1e6 in the name)"
     )

@@ -41,7 +41,8 @@ def cool_tlusty(config: CoolTlustyConfig) -> GridSource:
         return Spectrum(vacuum, flux, unit="erg / (s cm2 AA)", frame=Frame(medium=config.medium))
 
     select: dict[str, Selection | None] = {name: getattr(config, name) for name in NAMES}
-    return FileGrid("coolTLUSTY", NAMES, held, spectrum, select=select, band=config.wavelength or BAND, resample=True)
+    return FileGrid("coolTLUSTY", NAMES, held, spectrum, select=select, band=config.wavelength or BAND, resample=True,
+                    told=(config.medium,))  # fmt: skip
 
 
 def model(name: str) -> Model | None:
@@ -50,8 +51,8 @@ def model(name: str) -> Model | None:
         return None
     found = NAME.fullmatch(name)
     if found is None:
-        raise GridError(f"{name[:200]!r}: is named like no clear model that is known here, such as {EXPECTED}; the cloudy "
-                        "models are not read: move them elsewhere")
+        raise GridError(f"{name[:200]!r}: is named like no clear model that is known here, such as {EXPECTED}; the "
+                        "cloudy models are not read: move them elsewhere")
     if found["cdiff"] and abs(math.log10(float(found["cdiff"])) - KZZ) > 1e-6:
         raise GridError(f"{name!r}: has a diffusion coefficient of {found['cdiff']}, only 1e6 is known here")
     feh = round(math.log10(float(found["z"])), 2) + 0.0
@@ -65,9 +66,11 @@ def read(file: GridFile) -> tuple[Floats, Floats]:
         head, _, body = file.read(LIMIT).decode("ascii").lstrip().partition("\n")
         names = head.split()
         if WAVE not in names or FLUX not in names:
-            raise GridError(f"{file}: its first line names {', '.join(names)[:120]}, expected {WAVE} and {FLUX} among its "
-                            "columns: not this grid's format as it is known here")
+            raise GridError(f"{file}: its first line names {', '.join(names)[:120]}, expected {WAVE} and {FLUX} among "
+                            "its columns: not this grid's format as it is known here")
         use = names.index(WAVE), names.index(FLUX)
+        if not body.endswith("\n"):
+            raise GridError(f"{file}: is cut off, its last line does not end; get it again")
         table = np.loadtxt(io.StringIO(body.replace("D", "E")), usecols=use, ndmin=2)
     except (UnicodeDecodeError, ValueError) as error:
         raise GridError(f"{file}: is damaged ({' '.join(str(error).split())[:120]})") from None

@@ -107,5 +107,5 @@ def test_air(folder: Path) -> None:
 
 
 def test_a_folder_without_them(tmp_path: Path) -> None:
-    with pytest.raises(GridError, match="holds no file named like T400_g4.00_Z1.000.21"):
+    with pytest.raises(GridError, match=r"holds no file named like T400_g4.00_Z1.000.21"):
         build(tmp_path)
