@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from hml.cli import check, config, grid, lines, plot, run, show, spectrum
+from hml.cli import check, config, grid, lines, plot, plugin, run, show, spectrum
 from hml.core.errors import HmlError
 
 INTERRUPTED = 130  # what the shell calls a program that was stopped with Ctrl-C
@@ -28,6 +28,7 @@ app.add_typer(grid.app, name="grid")
 app.add_typer(spectrum.app, name="spectrum")
 app.add_typer(config.app, name="config")
 show.add_to(app)
+plugin.add_to(app)
 
 
 def main() -> None:

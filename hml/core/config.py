@@ -555,6 +555,14 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return raw
 
 
+def read_edits(items: Sequence[str]) -> dict[str, Any]:
+    """Plain data made of `"part.field=value"` alone, the values in YAML; ConfigError names the item."""
+    raw: dict[str, Any] = {}
+    for item in items:
+        _put(raw, *_edit(item))
+    return raw
+
+
 def _edit(item: str) -> tuple[str, Any]:
     """`field=value` as a user writes it, the value in YAML."""
     import yaml

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hml import ComponentConfig
-from hml.testing.base import NotApplicable
+from hml.testing.suite import NotApplicable
 
 MOST_BYTES = 200_000_000
 EVERY = 16  # bytes of a binary file: the lowest bit of one in so many is turned

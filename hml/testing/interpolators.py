@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from hml import HmlError, Interpolator, Manifold, Table
-from hml.testing.base import Checks, NotApplicable, expect
+from hml.testing.base import Checks
+from hml.testing.suite import NotApplicable, expect
 from hml.testing.toy import ToyGrid
 
 Floats = NDArray[np.float64]

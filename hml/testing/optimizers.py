@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hml import Axis, Objective, Optimizer, OptimizeResult, Space, Status, Step
-from hml.testing.base import Checks, expect
+from hml.testing.base import Checks
+from hml.testing.suite import expect
 
 Floats = NDArray[np.float64]
 Residuals = Callable[[Floats], Floats]

@@ -9,7 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from hml import HmlError, LabelError, Preprocessor, Spectrum
-from hml.testing.base import Checks, NotApplicable, expect
+from hml.testing.base import Checks
+from hml.testing.suite import NotApplicable, expect
 from hml.testing.toy import ToyGrid
 
 
@@ -59,7 +60,8 @@ class PreprocessorChecks(Checks[Preprocessor]):
     def test_without_labels_it_says_what_is_missing(self) -> None:
         if not self.trait("needs_labels"):
             raise NotApplicable("the step does without labels")
-        for labels in (None, {}):
+        without: tuple[Mapping[str, float] | None, ...] = (None, {})
+        for labels in without:
             try:
                 self.part(self.spectrum(), labels)
             except LabelError:

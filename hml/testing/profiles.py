@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from hml import FoundLines, LineProfile
-from hml.testing.base import Checks, NotApplicable, expect
+from hml.testing.base import Checks
+from hml.testing.suite import NotApplicable, expect
 
 FOUND = FoundLines(
     centre=np.array([8500.0, 8503.0, 8510.0, 8520.0]), prominence=np.array([0.3, 0.02, 0.6, 0.05]),

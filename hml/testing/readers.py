@@ -9,8 +9,9 @@ from typing import ClassVar
 import numpy as np
 
 from hml import HmlError, Reader, Spectrum
-from hml.testing.base import Checks, expect
+from hml.testing.base import Checks
 from hml.testing.files import is_text, replaced
+from hml.testing.suite import expect
 
 FOREIGN = {
     "empty": b"",
@@ -43,6 +44,7 @@ class ReaderChecks(Checks[Reader]):
 
     @classmethod
     def prepare(cls) -> None:
+        super().prepare()
         cls._kept["good"] = cls.files(cls._folder / "files")
 
     def good(self) -> Mapping[Path, tuple[float, float]]:

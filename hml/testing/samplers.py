@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hml import Axis, Posterior, Sampler, Space, SpectrumError, Start
-from hml.testing.base import Checks, NotApplicable, expect
+from hml.testing.base import Checks
+from hml.testing.suite import NotApplicable, expect
 
 Floats = NDArray[np.float64]
 
