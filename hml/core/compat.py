@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 from hml.core.components import Component
 from hml.core.config import RunConfig
@@ -44,11 +45,11 @@ def check_config(config: RunConfig, registry: Registry | None = None) -> None:
 
 def check_nodes(config: RunConfig, space: Space, nodes: Sequence[Node], registry: Registry | None = None) -> None:
     """ConfigError if the nodes that are there cannot be interpolated by the chosen interpolator."""
-    holes = space.holes(nodes)
-    few = config.generator.holes == "fill" and config.associate.method == "tracks" and len(holes) <= MOST * len(nodes)
+    holes = space.count_holes(nodes)
+    few = config.generator.holes == "fill" and config.associate.method == "tracks" and holes <= MOST * len(nodes)
     if holes and config.interpolator.trait("requires_rectilinear") and not few:
-        shown = ", ".join(str(space.to_dict(hole)) for hole in holes[:3])
-        what = f"the grid has {len(holes)} holes among {len(holes) + len(nodes)} nodes (such as {shown})"
+        shown = ", ".join(str(space.to_dict(hole)) for hole in islice(space.each_hole(nodes), 3))
+        what = f"the grid has {holes} holes among {holes + len(nodes)} nodes (such as {shown})"
         raise ConfigError(_ragged(config, registry or installed(), what))
 
 

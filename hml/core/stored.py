@@ -125,6 +125,7 @@ class Header(_Facts):
     counts: list[Annotated[int, Field(ge=0)]]
     clone_rms: list[float]
     left_out: list[float] = []
+    ragged: bool = False
 
     @model_validator(mode="after")
     def _fitting(self) -> Header:
