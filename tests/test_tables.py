@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import os
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 from hml import BuildContext, GridError, GridSource, installed, vacuum_to_air
+from hml.testing import GridChecks
 
 MICRONS = np.linspace(0.8, 1.2, 50)
 NODES = [(t, g, c) for t in (900.0, 1000.0) for g in (4.5, 5.0) for c in (0.5, 1.0) if g == 5 or c == 1]
@@ -183,3 +187,65 @@ def test_the_whole_clouds_column_is_not_one_grid(real_data: Path) -> None:
     path = real_data / "grids" / "lacy23_JWST-NIRSPEC-PRISM.npz"
     with pytest.raises(GridError, match=r"are the same node .*they differ in .*cld"):
         build(path, labels={"teff": "teff", "logg": "logg", "feh": "z", "kzz": "kzz"})
+
+
+@pytest.mark.real
+def test_ten_is_where_the_cloudless_models_of_a_cloudy_table_stand(real_data: Path) -> None:
+    """Nearest to the cloudless models of the same family, at every temperature."""
+    clear = build(real_data / "grids" / "sonora21_NIR.npz", rows={"co": 1, "logg": 5, "z": 0})
+    cloudy = build(real_data / "grids" / "dback24_NIR.npz", rows={"logg": 5, "z": 0})
+    for teff in (1000.0, 1500.0, 2000.0):
+        truth = np.log(clear.load((teff,)).flux)
+        away = {f: np.std(np.log(cloudy.load((f, teff)).flux) - truth) for f in cloudy.space["fsed"].nodes}
+        assert min(away, key=away.__getitem__) == 10
+
+
+# --- hml's conformance checks
+
+
+class TableChecks(GridChecks):
+    name = "table_npz"
+    skips: ClassVar = {"test_wavelengths_are_vacuum": "pixels are too coarse to tell air from vacuum"}
+    others: ClassVar = ({"unit": "Jy"}, {"medium": "air"})
+
+    @classmethod
+    def alter(cls, content: bytes) -> bytes:
+        """Other fluxes: a changed byte alone would not fit the archive's checksum."""
+        arrays = dict(np.load(io.BytesIO(content)))
+        out = io.BytesIO()
+        np.savez(out, **(arrays | {"flux": 1.01 * arrays["flux"]}))
+        return out.getvalue()
+
+
+class TestTable(TableChecks):
+    @classmethod
+    def configure(cls, folder: Path) -> Mapping[str, Any]:
+        return {"path": write(folder / "toy.npz")}
+
+
+@pytest.mark.real
+@pytest.mark.skipif("HML_REAL_DATA" not in os.environ, reason="HML_REAL_DATA is not set")
+class RealChecks(TableChecks):
+    """Of the rows that make up a grid with few gaps; it is copied, cut and altered, never written to."""
+
+    file: ClassVar[str]
+    rows: ClassVar[Mapping[str, Any]] = {}
+    labels: ClassVar[Mapping[str, str]]
+
+    @classmethod
+    def configure(cls, folder: Path) -> Mapping[str, Any]:
+        path = Path(os.environ["HML_REAL_DATA"]) / "grids" / cls.file
+        return {"path": path, "labels": cls.labels, "rows": cls.rows, "unit": "erg / (s cm2 um)"}
+
+
+class TestRealBobcat(RealChecks):
+    file, labels, rows = "sonora21_NIR.npz", {"teff": "teff", "logg": "logg", "feh": "z"}, {"co": 1}
+
+
+class TestRealDiamondback(RealChecks):
+    file, labels = "dback24_NIR.npz", {"teff": "teff", "logg": "logg", "feh": "z", "fsed": "fsed"}
+
+
+class TestRealCoolTlusty(RealChecks):
+    file, labels = "lacy23_JWST-NIRSPEC-PRISM.npz", {"teff": "teff", "logg": "logg", "feh": "z"}
+    rows: ClassVar = {"cld": "NC", "kzz": 0}

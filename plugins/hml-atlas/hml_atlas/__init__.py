@@ -25,7 +25,7 @@ class AtlasConfig(GridConfig):
     teff: Selection | None = Field(None, description="effective temperatures, K; null: all")
     logg: Selection | None = Field(None, description="surface gravities, dex (cm/s²); null: all")
     feh: Selection | None = Field(None, description="metallicities [M/H], dex; null: all")
-    alpha: Literal[0.0, 0.4] = Field(0.0, description=".pck files: [α/Fe] of the models; 0.4 has an a in its name")
+    enhanced: bool = Field(False, description=".pck files: models with [α/Fe] = 0.4 (an a in the name) instead of 0")
     vturb: float = Field(2.0, ge=0, description=".pck files: microturbulence of the models, km/s")
     medium: Literal["vacuum", "air"] = Field(
         "vacuum", description="what wavelengths above 2000 Å are measured in; the files do not say, and pixels are "

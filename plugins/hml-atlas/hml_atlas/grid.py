@@ -25,7 +25,7 @@ def atlas(config: AtlasConfig) -> GridSource:
                 raise GridError(f"{model}: stands for the same as {held[node]}; keep one of them")
             held[node] = model
     if not held:
-        raise GridError(f"grid.path: {config.path} holds no model with alpha = {config.alpha:g}, vturb = "
+        raise GridError(f"grid.path: {config.path} holds no model with enhanced = {config.enhanced}, vturb = "
                         f"{config.vturb:g}, and the teff and feh that are selected")
     select: dict[str, Selection | None] = {name: getattr(config, name) for name in NAMES}
     nodes = {model: node for node, model in held.items()}
@@ -58,7 +58,7 @@ def _chosen(files: dict[Name, GridFile], config: AtlasConfig) -> dict[Name, Grid
         (layout, told): file
         for (layout, told), file in files.items()
         if (layout == "stsci" and teff[0] <= told[0] <= teff[1] and feh[0] <= told[1] <= feh[1])
-        or (layout == "kurucz" and feh[0] <= told[0] <= feh[1] and told[1:] == (config.alpha, config.vturb))
+        or (layout == "kurucz" and feh[0] <= told[0] <= feh[1] and told[1:] == (0.4 * config.enhanced, config.vturb))
     }
 
 

@@ -126,10 +126,10 @@ def test_enhanced_models_and_other_turbulence_are_asked_for(tmp_path: Path) -> N
     enhanced.write_text(enhanced.read_text().replace("[0.0]", "[0.0a]"))
     write_text(tmp_path / "fp00k0odfnew.pck", MODELS[:1], 0)
     assert len(build(tmp_path).nodes()) == 3
-    assert build(tmp_path, alpha=0.4).fingerprint() != build(tmp_path).fingerprint()
+    assert build(tmp_path, enhanced=True).fingerprint() != build(tmp_path).fingerprint()
     assert list(build(tmp_path, vturb=0).nodes()) == [(5000, 4, 0)]
-    with pytest.raises(GridError, match=r"holds no model with alpha = 0.4, vturb = 0"):
-        build(tmp_path, alpha=0.4, vturb=0)
+    with pytest.raises(GridError, match=r"holds no model with enhanced = True, vturb = 0"):
+        build(tmp_path, enhanced=True, vturb=0)
 
 
 @pytest.mark.parametrize(

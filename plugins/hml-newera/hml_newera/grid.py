@@ -49,7 +49,7 @@ def _held(files: Mapping[tuple[float, ...], GridFile], config: NewEraConfig) -> 
     found: dict[Node, Held] = {}
     for (feh, alpha), file in files.items():
         if low <= feh <= high:
-            found |= text.blocks(file, feh, alpha)
+            found.update(text.blocks(file, feh, alpha))
     return found
 
 

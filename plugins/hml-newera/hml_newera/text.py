@@ -14,7 +14,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from hml import GridError, GridFile, readable
+from hml import GridError, GridFile, Node, readable
 
 NAME = re.compile(
     r"PHOENIX-NewEra(?:V\d+)?-(?:LowRes|JWST|GAIA-DR4(?:_v[\d.]+)?)-SPECTRA\.Z(?P<feh>[+-]\d\.\d)"
@@ -57,9 +57,9 @@ def key_of(name: str) -> tuple[float, float] | None:
     return float(found["feh"]) + 0.0, float(found["alpha"] or 0.0) + 0.0
 
 
-def blocks(file: GridFile, feh: float, alpha: float) -> dict[tuple[float, float, float, float], Block]:
+def blocks(file: GridFile, feh: float, alpha: float) -> dict[Node, Block]:
     """The models of a file, by (teff, logg, feh, alpha)."""
-    found: dict[tuple[float, float, float, float], Block] = {}
+    found: dict[Node, Block] = {}
     for line, start, stop in _lines(file):
         words = line.split()
         try:

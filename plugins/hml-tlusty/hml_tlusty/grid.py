@@ -29,9 +29,9 @@ def cool_tlusty(config: CoolTlustyConfig) -> GridSource:
     """Labels teff, logg, feh."""
     files = grid_files(config.path, model, EXPECTED)
     wanted = (config.chemistry == "mixed", config.hmix)
-    held = {node: file for (node, *kind), file in files.items() if tuple(kind) == wanted}
+    held = {node: file for (node, mixed, hmix), file in files.items() if (mixed, hmix) == wanted}
     if not held:
-        kinds = {(kind[0], kind[1]) for _, *kind in files}
+        kinds = {(mixed, hmix) for _, mixed, hmix in files}
         raise GridError(f"grid.path: {config.path} holds no model with grid.chemistry = {config.chemistry} and "
                         f"grid.hmix = {config.hmix}; it has {', '.join(sorted(map(_told, kinds)))}")
 
