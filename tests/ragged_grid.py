@@ -56,7 +56,7 @@ class CoarseConfig(GridConfig):
 
 
 class Coarse(GridSource):
-    """Bands of 300 Å in steps of 20 Å, over three labels of which one is no star's."""
+    """Five bands of 300 Å in steps of 20 Å, over three labels of which one is no star's."""
 
     resolving_power = 300.0
 
@@ -81,9 +81,10 @@ class Coarse(GridSource):
     def truth(self, labels):
         t, g, f = labels["teff"] / 1000, labels["logg"] - 5, np.log2(labels["f_sed"])
         x = np.arange(10000.0, 18000.0, 20.0)
-        deep = 0.8 / t * (1 + 0.2 * g) * (0.5 + 0.1 * f)
-        flux = t**4 * np.exp(-deep * sum(np.exp(-(((x - c) / 300) ** 2)) for c in (11300, 14200, 16800)))
-        return Spectrum(x, 1e6 * flux * (1 + 0.1 * f * np.sin(x / 900)), unit="erg / (s cm3)", name="coarse")
+        depths = 0.8 / t, 0.4 + 0.3 * g, 0.5 * t + 0.2 * g, 0.2 + 0.2 * f, 0.5 / t + 0.1 * f
+        centres = 11300, 12600, 14200, 15500, 16800
+        bands = sum(deep * np.exp(-(((x - c) / 300) ** 2)) for deep, c in zip(depths, centres, strict=True))
+        return Spectrum(x, 1e6 * t**4 * np.exp(-bands), unit="erg / (s cm3)", name="coarse")
 
     def fingerprint(self):
         return f"coarse {self.lost}"

@@ -16,9 +16,13 @@ from typer.testing import CliRunner
 from hml import ConfigError, LabelError, installed, parse_config
 from hml.cli import app
 from hml.core import pipeline
+from hml.core.around import told_around
+from hml.core.check import checked
 from hml.core.compat import check_config, check_nodes
+from hml.core.figures.counts import over_nodes
 from hml.core.generator import Generator
 from hml.core.hull import Hull, hull_of
+from hml.core.smooth import smoothed
 from hml.core.space import Space
 
 HERE = Path(__file__).parent
@@ -56,7 +60,7 @@ def test_inside_is_what_means_of_nodes_reach_and_the_nearest_is_at_the_edge(labe
 
 def test_the_move_to_the_hull_is_differentiable():
     hull = Hull(np.array([n for n in box(4, 4, 4) if n.sum() < 6]))
-    x = torch.tensor([[2.5, 2.9, 2.2], [4.5, 2.0, 1.0], [-1.0, 1.0, 1.0], [1.0, 1.0, 1.0]], dtype=torch.float64)
+    x = torch.tensor([[2.5, 2.9, 2.2], [4.5, 2.0, 1.0], [1.0, 1.0, 1.0]], dtype=torch.float64)
     assert torch.autograd.gradcheck(hull.nearest, (x.requires_grad_(),), check_forward_ad=True)
 
 
@@ -113,19 +117,24 @@ def test_scattered_labels_are_counted_without_listing_their_holes():
 # --- from end to end -------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _installed(tmp_path_factory):
-    """`ragged_grid` as an installed distribution, and a place for what is made of it."""
-    site, patch = tmp_path_factory.mktemp("site"), pytest.MonkeyPatch()
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
+    """A folder that makes `ragged_grid` an installed distribution, and a home for what is made of it."""
+    site = tmp_path_factory.mktemp("site")
     info = site / "hml_ragged-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hml-ragged\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[hml]\nragged = ragged_grid\n")
-    patch.syspath_prepend(str(site))
-    patch.setenv("HML_HOME", str(tmp_path_factory.mktemp("home")))
+    return site, tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(autouse=True)
+def _installed(places, monkeypatch):
+    monkeypatch.syspath_prepend(str(places[0]))
+    monkeypatch.setenv("HML_HOME", str(places[1]))
     installed.cache_clear()
     yield
-    patch.undo()
+    monkeypatch.undo()
     installed.cache_clear()
 
 
@@ -181,3 +190,48 @@ def test_commands_say_what_a_ragged_grid_is_like(tmp_path):
     told = runner.invoke(app, ["reconstruct", *where, "--labels", "teff=5300,logg=4.6,feh=-0.2", "--output",
                                str(tmp_path / "yes.ecsv")])  # fmt: skip
     assert told.exit_code == 0 and (tmp_path / "yes.ecsv").is_file()
+
+
+# --- nodes on no lines -----------------------------------------------------------------------------------------------
+
+
+def anywhere(count, seed=0):
+    return np.random.default_rng(seed).random((count, 3)) * [1000, 2, 1] + [4000, 3, -0.5]
+
+
+@pytest.mark.parametrize("nodes", [anywhere(150), box(6, 5, 4)])
+def test_what_is_told_around_is_exact_for_parabolas_and_nothing_is_told_at_the_edge(nodes):
+    unit = (nodes - nodes.min(0)) / np.ptp(nodes, axis=0)
+    parabola = 1 + unit @ [1, -2, 0.5] + unit[:, 0] * unit[:, 2] - unit[:, 1] ** 2
+    told = list(told_around(nodes))
+    assert 0.2 * len(nodes) < len(told) < len(nodes)
+    for m, others, weights in told:
+        assert m not in others and weights @ parabola[others] == pytest.approx(parabola[m], abs=1e-6)
+    corners = {int(np.abs(unit - corner).sum(1).argmin()) for corner in product((0, 1), repeat=3)}
+    assert not corners & {m for m, *_ in told}
+    assert list(told_around(nodes[:9])) == []
+
+
+def test_noise_of_scattered_nodes_is_smoothed_by_those_around():
+    nodes, rng = anywhere(200), np.random.default_rng(1)
+    unit = (nodes - nodes.min(0)) / np.ptp(nodes, axis=0)
+    truth = np.sin(2 * unit[:, :1] + unit[:, 1:2] - unit[:, 2:])[..., None] * np.ones((1, 1, 2))
+    noisy = truth + 0.1 * rng.normal(size=truth.shape)
+    space = Space.from_nodes("abc", [tuple(n) for n in nodes.tolist()])
+    information = np.broadcast_to(np.eye(2) / 0.1**2, (200, 1, 2, 2))
+    made = smoothed(space, nodes, noisy, information, np.array([0.05, 0.05]), {})
+    assert np.std(made - truth) < 0.8 * np.std(noisy - truth)
+
+
+def test_bad_ones_and_pictures_of_scattered_nodes():
+    nodes = anywhere(300)
+    unit = (nodes - nodes.min(0)) / np.ptp(nodes, axis=0)
+    flux = 1 + 0.1 * np.sin(unit[:, :1] * np.arange(1, 40) / 20 + unit[:, 1:2])
+    space = Space.from_nodes(("teff", "logg", "feh"), [tuple(n) for n in nodes.tolist()])
+    found = checked(space, nodes, flux)
+    assert np.isfinite(found.left_out).sum() > 60 and found.breaks == {}
+    assert np.nanmedian(found.left_out) < 1e-3
+    middle = int(np.where(np.isfinite(found.left_out), np.abs(unit - 0.5).sum(1), np.inf).argmin())
+    flux[middle] += 0.2
+    assert np.nanargmax(checked(space, nodes, flux).left_out) == middle
+    assert over_nodes(space, nodes, found.left_out, "left out")[:4] == b"\x89PNG"

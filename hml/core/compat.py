@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import islice
 
+import numpy as np
+
 from hml.core.components import Component
 from hml.core.config import RunConfig
 from hml.core.errors import ConfigError
 from hml.core.registry import Registry, installed
 from hml.core.space import Node, Space
+from hml.core.spectrum import Spectrum
 
+LEAST = 1000.0  # λ/Δλ below which hundreds of lines share an element of resolution, two pixels: 300 km/s
 MOST = 1.0  # holes that are made up, for each node that is there
 
 
@@ -33,6 +37,7 @@ def check_config(config: RunConfig, registry: Registry | None = None) -> None:
             "clone.from_blase: blase's lines combine as a product and are matched by the paper's method; set "
             "clone.composition=product and associate.method=paper, as configs/paper.yaml does"
         )
+    _check_lines(config)
     if config.grid.trait("ragged") and config.interpolator.trait("requires_rectilinear"):
         raise ConfigError(_ragged(config, registry, f"grid {config.grid.name!r} is ragged"))
     if config.optimizer.trait("needs_gradient") and not config.interpolator.trait("differentiable", True):
@@ -40,6 +45,33 @@ def check_config(config: RunConfig, registry: Registry | None = None) -> None:
             f"optimizer {config.optimizer.name!r} needs gradients, which interpolator {config.interpolator.name!r} "
             f"does not have; optimizers that do without: "
             f"{_names(registry, 'optimizers', lambda c: not c.traits.get('needs_gradient'))}"
+        )
+
+
+def _check_lines(config: RunConfig) -> None:
+    if config.generator.lines:
+        return
+    if config.generator.residual == 0:
+        raise ConfigError("generator.lines: false with generator.residual: 0 leaves nothing of the spectra; leave "
+                          "residual out to keep all of them")  # fmt: skip
+    if config.associate.method == "paper" or config.clone.from_blase is not None:
+        raise ConfigError("generator.lines: false has no lines to associate; set associate.method=tracks and leave "
+                          "clone.from_blase out, or set generator.lines=true")  # fmt: skip
+
+
+def check_sharpness(config: RunConfig, spectrum: Spectrum, own: float | None) -> None:
+    """ConfigError if spectra of pixels like these, of resolving power `own` (None: their own), are too coarse to have
+    lines."""
+    if not config.generator.lines or len(spectrum) < 2:
+        return
+    pixel, middle = float(np.median(np.diff(spectrum.wavelength))), float(np.median(spectrum.wavelength))
+    power = min(own or np.inf, middle / (2 * pixel))
+    if power < LEAST:
+        raise ConfigError(
+            f"grid {config.grid.name!r} is too coarse to have lines: with pixels of {pixel:.3g} Å at {middle:.0f} Å "
+            f"its λ/Δλ is {power:.0f}, and lines need {LEAST:.0f}, pixels of {middle / (2 * LEAST):.2g} Å; set "
+            "generator.lines=false (--set generator.lines=false) for a generator that interpolates the spectra "
+            "themselves, or take a grid of higher resolution"
         )
 
 

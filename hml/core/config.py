@@ -225,17 +225,23 @@ class GeneratorConfig(ComponentConfig):
     )
     window: int | None = Field(None, ge=3, description="pixels in all around each centre; null: per line, by tolerance")
     tolerance: float = Field(1e-7, gt=0, lt=0.1, description="a line's wing is cut where it falls below this")
-    residual: float = Field(
-        0.1,
+    lines: bool = Field(
+        True,
+        description="false: no lines, for grids too coarse to have any; the residual is all there is, see "
+        "[coarse grids](grids.md#coarse-grids)",
+    )
+    residual: float | None = Field(
+        None,
         ge=0,
         le=1,
-        description="bytes of what is kept of the spectra besides lines, over those of all nodes' pixels; 0: none",
+        description="bytes of what is kept of the spectra besides lines, over those of all nodes' pixels; 0: none; "
+        "null: 0.1, without lines 1",
     )
     error: int = Field(
         16,
         ge=0,
         le=255,
-        description="patterns that are kept of the generator's own error: of what it misses at nodes that are left out",
+        description="patterns that are kept of the generator's own error, judged by nodes that are left out",
     )
     bad_nodes: Literal["keep", "exclude"] = Field(
         "keep", description="nodes that do not fit their neighbours, see `hml grid check`: exclude makes holes of them"
@@ -244,6 +250,11 @@ class GeneratorConfig(ComponentConfig):
         "fill",
         description="where the grid lacks nodes that the interpolator needs: make them up from those around, or stop",
     )
+
+    @property
+    def kept(self) -> float:
+        """The part that `residual` means."""
+        return (0.1 if self.lines else 1.0) if self.residual is None else self.residual
 
 
 class MaskConfig(ComponentConfig):

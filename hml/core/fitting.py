@@ -16,7 +16,7 @@ from hml.core.clone import Start
 from hml.core.errors import GridError
 from hml.core.find import find_lines
 from hml.core.lines import FoundLines, LineTable
-from hml.core.nodes import ADVICE, Job, NodeClone, read_clone
+from hml.core.nodes import ADVICE, Job, NodeClone, read_clone, unfitted
 from hml.core.parts import Parts, Plan
 from hml.core.rounds import agreed, fitted, no_tracks, spreads, typical_width, with_more
 from hml.core.shelf import Shelf
@@ -32,24 +32,29 @@ def clone_nodes(parts: Parts, plan: Plan, shelf: Shelf) -> list[NodeClone]:
 
 
 def line_table(parts: Parts, plan: Plan, shelf: Shelf) -> tuple[LineTable, list[NodeClone]]:
-    """The line table, and the fits at its nodes that it is made of."""
+    """The line table, and the fits at its nodes that it is made of; without a line, where none are wished."""
     if parts.config.associate.method == "paper":
         cloned = clone_nodes(parts, plan, shelf)
         return identical(plan.space, np.array(plan.used), [c.clone for c in cloned]), cloned
     found, grid = _survey(parts, plan)
+    if not parts.config.generator.lines:
+        nodes = [tuple(node) for node in grid.nodes.tolist()]
+        return no_tracks(grid, parts.profile), [unfitted(parts, node) for node in nodes]
     return _tracked(parts, replace(plan, used=tuple(map(tuple, grid.nodes.tolist()))), shelf, found, grid)
 
 
 def _survey(parts: Parts, plan: Plan) -> tuple[list[FoundLines], GridCheck]:
-    """The lines that stand out at each node, and how smooth the grid is; without its bad nodes, if that is wished."""
-    found, kept = [], []
-    with parts.context.progress("finding lines", total=len(plan.used), unit="nodes") as advance:
+    """The lines that stand out at each node, if any are wished, and how smooth the grid is; without its bad nodes, if
+    that is wished."""
+    found, kept, wished = [], [], parts.config.generator.lines
+    task = "finding lines" if wished else "loading"
+    with parts.context.progress(task, total=len(plan.used), unit="nodes") as advance:
         for node in plan.used:
             spectrum = parts.prepared(node)
-            found.append(find_lines(spectrum, parts.config.find))
+            found.append(find_lines(spectrum, parts.config.find) if wished else FoundLines.none())
             kept.append(sample(spectrum))
             advance(1)
-            if len(found[-1]) == 0:
+            if wished and len(found[-1]) == 0:
                 raise GridError(f"{parts.grid.space.to_dict(node)}: no lines found; {ADVICE}")
     nodes, flux = np.array(plan.used), np.stack(kept)
     grid = checked(plan.space, nodes, flux)

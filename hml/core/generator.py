@@ -27,7 +27,7 @@ from hml.core.lines import LineTable, Table
 from hml.core.pseudo import PseudoContinuum
 from hml.core.raster import Raster
 from hml.core.render import reach, render
-from hml.core.residual import nearby, resampled, summed
+from hml.core.residual import Shapes, nearby, resampled, summed
 from hml.core.space import LIGHT, Floats, Space
 from hml.core.spectrum import Spectrum
 from hml.core.store import read_arrays, write_arrays
@@ -36,8 +36,8 @@ from hml.core.stored import AGAIN, KIND, RECIPE, check, filled, needed, recipe, 
 log = logging.getLogger(__name__)
 
 ERROR = ("error_patterns", "error_strengths", "error_nodes", "error_axes")
-"""Arrays of what is missed at nodes that are left out: patterns `[E, N]` int8, strengths `[Q, E]`, the nodes `[Q, P]`
-and the numbers of the axes `[Q]` along which the others told of them."""
+"""Arrays of what is missed between nodes, judged at nodes left out: patterns `[E, N]` int8, strengths `[Q, E]`, these
+nodes `[Q, P]` and the numbers of the axes `[Q]` along which the others told of them."""
 ARRAYS = ("reference", "span", "wavelength", "starts", "patterns", *ERROR)
 SERIES = ("continuum", "bends", "residual")
 Break = tuple[int, float, float]  # label number, and the nodes on either side
@@ -66,7 +66,7 @@ class Generator(torch.nn.Module):
     span: Tensor  # [L] Å, how far each line's wing is followed
     wavelength: Tensor  # [N] Å
     starts: Tensor  # first pixel of each order
-    patterns: Tensor  # [R, N] of the residual, int8
+    patterns: Tensor  # [R, N] of the residual, int8; of a generator without lines float32
     error_patterns: Tensor
     error_strengths: Tensor
     error_nodes: Tensor
@@ -130,7 +130,7 @@ class Generator(torch.nn.Module):
         ragged grid, whether its nodes are not on all sides of them."""
         point = self.points(labels)[0].cpu().numpy()
         if self.header.get("ragged"):
-            return self.hull is not None and not self.hull.surrounds(point)
+            return not Hull(np.array(self.header["nodes"])).surrounds(point)
         there = {tuple(node) for node in self.header["nodes"]}
         around = []
         for value, axis in zip(point, self.space.axes, strict=True):
@@ -283,8 +283,8 @@ class Generator(torch.nn.Module):
     def errors(self, labels: Floats | Mapping[str, float]) -> Tensor:
         """The generator's own error near labels `[P]`: patterns `[E, N]` on its own pixels, each as large as one
         standard deviation in normalised flux, so that the covariance of two pixels is the sum of their products. It is
-        what is missed at nodes around when they are left out (nearer ones count more), added over the axes. No
-        patterns where none were kept."""
+        judged by what is missed at nodes around when they are left out (nearer ones count more), added over the axes;
+        see `hml.core.left_out`. No patterns where none were kept."""
         point = self.points(labels)[0]
         strengths = nearby(self.space, point.cpu().numpy(), *(getattr(self, name) for name in ERROR[1:]))
         return strengths.to(self.error_patterns.device) @ self.error_patterns.float()
@@ -436,7 +436,7 @@ def _manifold(table: Table, config: RunConfig, context: BuildContext) -> Manifol
 
 
 def with_residual(
-    generator: Generator, shapes: NDArray[np.int8], strengths: Table, config: RunConfig, context: BuildContext
+    generator: Generator, shapes: Shapes, strengths: Table, config: RunConfig, context: BuildContext
 ) -> Generator:
     """The generator with a residual of patterns `[R, N]` that have strengths `[M, R, 1]` at the nodes."""
     series = {**generator.series, "residual": _manifold(strengths, config, context)}

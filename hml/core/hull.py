@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hml.core.around import in_steps
 from hml.core.space import Floats
 
 SLACK = 1e-9  # of the box: rounding at the edge is forgiven
@@ -97,18 +98,13 @@ class Hull:
         """Whether the nodes near a point `[P]` are on all sides of it: whether it lies in their hull."""
         from scipy.optimize import nnls
 
-        steps = (point - self.nodes) / self.width * self._counts
+        counts = in_steps(self.nodes).max(0)
+        steps = (point - self.nodes) / self.width * counts
         distance = np.linalg.norm(steps, axis=1)
-        near = steps[np.argsort(distance, kind="stable")[: AROUND ** int((self._counts > 0).sum())]]
+        near = steps[np.argsort(distance, kind="stable")[: AROUND ** int((counts > 0).sum())]]
         weight = 1e3  # of the sum of parts, which is one
         _, missed = nnls(np.append(near, np.full((len(near), 1), weight), 1).T, np.append(np.zeros(len(point)), weight))
         return bool(missed < 1e-6)
-
-    @cached_property
-    def _counts(self) -> Floats:
-        """Steps along each axis: as many as it has, or as a grid of so many nodes with axes alike."""
-        sizes = np.array([len(np.unique(column)) for column in self.nodes.T])
-        return np.asarray(np.minimum(sizes - 1.0, len(self.nodes) ** (1 / max(1, int((sizes > 1).sum())))))
 
 
 def _facets(places: Floats) -> tuple[Floats, Floats]:

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 FAINTER = 0.2  # times `clone.hidden`: what shows at many nodes need not stand out at one
 
-ADVICE = "find.prominence may be too high, or the grid too coarse to have lines"
+ADVICE = "find.prominence may be too high, or the grid too coarse to have lines (then set generator.lines=false)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +99,13 @@ def _fitted(
     clone = clone_spectrum(spectrum, start, parts.profile, recipe, parts.context.device, on_step)
     continuum, error = compress(spectrum)
     return NodeClone(replace(clone, meta={**clone.meta, "found": found}), continuum, error)
+
+
+def unfitted(parts: Parts, node: Node) -> NodeClone:
+    """A clone without lines."""
+    params = parts.profile.params
+    clone = Clone(np.zeros(0), np.zeros((0, len(params))), params, np.zeros(0), 0.0, {"found": 0})
+    return NodeClone(clone, *compress(parts.prepared(node)))
 
 
 def _imported(parts: Parts, spectrum: Spectrum, node: Node, folder: Path) -> NodeClone:

@@ -115,5 +115,5 @@ def _overlap(found: Inference, target: Target) -> Iterator[Flag]:
     told = f"{used:,} of {given:,} pixels in {orders} of {len(target.orders)} orders could be used"
     if used < OVERLAP * given or orders < OVERLAP * len(target.orders):
         yield Flag("little_overlap", f"{told}, less than {OVERLAP:.0%}: the grid covers little of this spectrum")
-    if used < FEW:
+    if used < FEW and found.objective.forward.rendering.lines:
         yield Flag("few_pixels", f"{told}, fewer than {FEW}: single lines decide")
