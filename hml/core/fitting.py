@@ -14,15 +14,15 @@ from hml.core.associate import identical
 from hml.core.check import GridCheck, checked, sample
 from hml.core.clone import Start
 from hml.core.errors import GridError
+from hml.core.executor import run_all
 from hml.core.find import find_lines
 from hml.core.lines import FoundLines, LineTable
-from hml.core.nodes import ADVICE, Job, NodeClone, read_clone
+from hml.core.nodes import ADVICE, Cloning, Job, NodeClone, read_clone, write_clone
 from hml.core.parts import Parts, Plan
 from hml.core.rounds import agreed, fitted, no_tracks, spreads, typical_width, with_more
 from hml.core.shelf import Shelf
 from hml.core.space import Floats
 from hml.core.store import digest
-from hml.core.workers import run_jobs
 
 log = logging.getLogger(__name__)
 
@@ -118,10 +118,11 @@ def _each_node(parts: Parts, task: str, jobs: Sequence[Job]) -> list[NodeClone]:
         log.warning("%d stored clones cannot be used and are made again, such as %s", len(spoilt), spoilt[0])
     with parts.context.progress(task, total=len(jobs), unit="nodes") as advance:
 
-        def done(job: Job, clone: NodeClone) -> None:
+        def keep(job: Job, clone: NodeClone) -> None:
+            write_clone(job.path, clone, job.made_from)
             made[job.path] = clone
             advance(1)
 
         advance(len(made))
-        run_jobs(parts, todo, len(jobs), done)
+        run_all(parts.executor, Cloning(parts), todo, keep, len(jobs))
     return [made[job.path] for job in jobs]
