@@ -14,8 +14,9 @@ from hml.core.continuum import bands_of
 from hml.core.errors import ArtefactError
 from hml.core.fitting import line_table
 from hml.core.generator import Generator, build_generator, with_residual
+from hml.core.left_out import error
 from hml.core.lines import Table
-from hml.core.missed import error, residual
+from hml.core.missed import residual
 from hml.core.parts import Parts, Plan
 from hml.core.pseudo import PseudoContinuum
 from hml.core.shelf import Shelf

@@ -235,7 +235,7 @@ class GeneratorConfig(ComponentConfig):
         16,
         ge=0,
         le=255,
-        description="patterns that are kept of the generator's own error: of what it misses at nodes that are left out",
+        description="patterns that are kept of the generator's own error, judged by nodes that are left out",
     )
     bad_nodes: Literal["keep", "exclude"] = Field(
         "keep", description="nodes that do not fit their neighbours, see `hml grid check`: exclude makes holes of them"

@@ -35,8 +35,8 @@ from hml.core.stored import AGAIN, KIND, RECIPE, check, filled, needed, recipe, 
 log = logging.getLogger(__name__)
 
 ERROR = ("error_patterns", "error_strengths", "error_nodes", "error_axes")
-"""Arrays of what is missed at nodes that are left out: patterns `[E, N]` int8, strengths `[Q, E]`, the nodes `[Q, P]`
-and the numbers of the axes `[Q]` along which the others told of them."""
+"""Arrays of what is missed between nodes, judged at nodes left out: patterns `[E, N]` int8, strengths `[Q, E]`, these
+nodes `[Q, P]` and the numbers of the axes `[Q]` along which the others told of them."""
 ARRAYS = ("reference", "span", "wavelength", "starts", "patterns", *ERROR)
 SERIES = ("continuum", "bends", "residual")
 Break = tuple[int, float, float]  # label number, and the nodes on either side
@@ -255,8 +255,8 @@ class Generator(torch.nn.Module):
     def errors(self, labels: Floats | Mapping[str, float]) -> Tensor:
         """The generator's own error near labels `[P]`: patterns `[E, N]` on its own pixels, each as large as one
         standard deviation in normalised flux, so that the covariance of two pixels is the sum of their products. It is
-        what is missed at nodes around when they are left out (nearer ones count more), added over the axes. No
-        patterns where none were kept."""
+        judged by what is missed at nodes around when they are left out (nearer ones count more), added over the axes;
+        see `hml.core.left_out`. No patterns where none were kept."""
         point = self.points(labels)[0]
         strengths = nearby(self.space, point.cpu().numpy(), *(getattr(self, name) for name in ERROR[1:]))
         return strengths.to(self.error_patterns.device) @ self.error_patterns.float()

@@ -46,14 +46,21 @@ def patterns(missed: NDArray[np.float32], count: int) -> tuple[NDArray[np.int8],
     for some in _slices(nodes, pixels):
         largest = np.maximum(largest, np.abs(turn @ missed[:, some]).max(1, initial=0.0))
     out = np.empty((count, pixels), np.int8)
-    cross, normal = np.zeros((nodes, count)), np.zeros((count, count))
     for some in _slices(nodes, pixels):
-        whole = np.rint(turn @ missed[:, some] * (LEVELS / largest[:, None]))
-        out[:, some] = whole
+        out[:, some] = np.rint(turn @ missed[:, some] * (LEVELS / largest[:, None]))
+    return out, strengths(missed, out)
+
+
+def strengths(missed: NDArray[np.float32], shapes: NDArray[np.int8]) -> Floats:
+    """The strengths `[M, R]` with which patterns `[R, N]`, as they are rounded, come nearest to what is missed
+    `[M, N]` (may be mapped from a file)."""
+    cross, normal = np.zeros((len(missed), len(shapes))), np.zeros((len(shapes),) * 2)
+    for some in _slices(*missed.shape):
+        whole = shapes[:, some].astype(np.float64)
         cross += missed[:, some] @ whole.T
         normal += whole @ whole.T
     best: Floats = np.linalg.lstsq(normal, cross.T)[0].T.astype(np.float64)
-    return out, best  # the best strengths for the patterns as they are rounded
+    return best
 
 
 def _slices(nodes: int, pixels: int) -> list[slice]:
