@@ -11,11 +11,10 @@ from functools import partial
 import numpy as np
 
 from hml.core.associate import identical
-from hml.core.check import GridCheck, checked, sample
+from hml.core.check import GridCheck, checked, look
 from hml.core.clone import Start
 from hml.core.errors import GridError
 from hml.core.executor import run_all
-from hml.core.find import find_lines
 from hml.core.lines import FoundLines, LineTable
 from hml.core.nodes import ADVICE, Cloning, Job, NodeClone, read_clone, write_clone
 from hml.core.parts import Parts, Plan
@@ -42,16 +41,11 @@ def line_table(parts: Parts, plan: Plan, shelf: Shelf) -> tuple[LineTable, list[
 
 def _survey(parts: Parts, plan: Plan) -> tuple[list[FoundLines], GridCheck]:
     """The lines that stand out at each node, and how smooth the grid is; without its bad nodes, if that is wished."""
-    found, kept = [], []
-    with parts.context.progress("finding lines", total=len(plan.used), unit="nodes") as advance:
-        for node in plan.used:
-            spectrum = parts.prepared(node)
-            found.append(find_lines(spectrum, parts.config.find))
-            kept.append(sample(spectrum))
-            advance(1)
-            if len(found[-1]) == 0:
-                raise GridError(f"{parts.grid.space.to_dict(node)}: no lines found; {ADVICE}")
-    nodes, flux = np.array(plan.used), np.stack(kept)
+    seen = look(parts, plan.used, "finding lines", lines=True)
+    found = [one.found for one in seen]
+    if bare := [node for node, lines in zip(plan.used, found, strict=True) if len(lines) == 0]:
+        raise GridError(f"{parts.grid.space.to_dict(bare[0])}: no lines found; {ADVICE}")
+    nodes, flux = np.array(plan.used), np.stack([one.sample for one in seen])
     grid = checked(plan.space, nodes, flux)
     if grid.bad and parts.config.generator.bad_nodes == "exclude":
         log.info("left out, since they do not fit their neighbours: %s", "; ".join(map(str, grid.bad)))

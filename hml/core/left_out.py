@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from hml.core.coordinates import Told, spaced, told
 from hml.core.generator import ERROR, Generator
 from hml.core.interfaces import Manifold
 from hml.core.lines import Table
-from hml.core.missed import difference, missed_at
+from hml.core.missed import each_missed, missed_at
 from hml.core.parts import Parts
 from hml.core.residual import patterns, strengths
 from hml.core.space import Floats, Node
@@ -43,7 +44,7 @@ def error(
         shapes, missed = patterns(rows.values, parts.config.generator.error)
         rms = [float(np.sqrt(np.mean(row.astype(np.float64) ** 2))) for row in rows.values]
     squares = {p: np.mean(missed[axes == p] ** 2, 0) for p, some in items.items() if some}
-    for p, share in shares(squares, _growth(parts, generator, tables, shapes)).items():
+    for p, share in shares(squares, _growth(parts, folder, generator, tables, shapes)).items():
         missed[axes == p] *= np.sqrt(share)
     where = np.array(nodes, np.float64).reshape(len(nodes), len(table.space))
     arrays = shapes, missed.astype(np.float32), where, axes
@@ -67,7 +68,7 @@ def shares(squares: Mapping[int, Floats], growth: Mapping[int, Floats]) -> dict[
 
 
 def _growth(
-    parts: Parts, generator: Generator, tables: Mapping[str, Table], shapes: NDArray[np.int8]
+    parts: Parts, folder: Path, generator: Generator, tables: Mapping[str, Table], shapes: NDArray[np.int8]
 ) -> dict[int, Floats]:
     """By what squares `[E]` of the strengths of patterns, missed at nodes left out, are multiplied when the nodes that
     tell of them are twice as far away; by axis, where there are any such."""
@@ -75,23 +76,29 @@ def _growth(
     pairs = {p: both for p in range(len(table.space)) if (both := list(spaced(*_along(table, p))))}
     count = 2 * sum(len(both) for both in pairs.values())
     growth = {}
-    with parts.context.progress("left out, farther apart", total=count, unit="nodes") as advance:
+    task = "left out, farther apart"
+    with TemporaryDirectory(dir=folder) as place, parts.context.progress(task, total=count, unit="nodes") as advance:
         for p, both in pairs.items():
             near, far = (
-                _squares(parts, generator, tables, list(some), shapes, advance) for some in zip(*both, strict=True)
+                _squares(parts, Path(place), generator, tables, list(some), shapes, advance)
+                for some in zip(*both, strict=True)
             )
             growth[p] = far / np.maximum(near, np.finfo(float).tiny)
     return growth
 
 
 def _squares(
-    parts: Parts, generator: Generator, tables: Mapping[str, Table], items: Sequence[Told], shapes: Any, advance: Any
-) -> Floats:
+    parts: Parts, place: Path, generator: Generator, tables: Mapping[str, Table], items: Sequence[Told],
+    shapes: NDArray[np.int8], advance: Callable[[float], None],
+) -> Floats:  # fmt: skip
     """Mean squares `[E]` of the strengths of patterns in what is missed at nodes."""
-    others, found = _without(generator, tables, items), []
-    for node in _nodes(tables["lines"], items):
-        found.append(strengths(difference(parts, others, node)[None], shapes)[0])
+    found = np.zeros((len(items), len(shapes)))
+
+    def keep(number: int, missed: NDArray[np.float32]) -> None:
+        found[number] = strengths(missed[None], shapes)[0]
         advance(1)
+
+    each_missed(parts, place, _without(generator, tables, items), _nodes(tables["lines"], items), keep)
     return np.asarray(np.mean(np.square(found), 0))
 
 

@@ -67,9 +67,9 @@ class Dask(Executor):
     @contextmanager
     def _connected(self) -> Iterator[Client]:
         """HmlError if there is no scheduler."""
+        address, patience = self._address, self.config.patience
         from distributed import Client
 
-        address, patience = self._address, self.config.patience
         try:
             client = Client(address, timeout=patience, set_as_default=False)
         except (OSError, ValueError) as error:

@@ -54,7 +54,10 @@ class Worker:
             self.ready = True
         self._say(work.task_told(task).pack())
         told = self._answer()
-        return PassingError(f"{work.name(task)}: {self._death()}") if told is None else heard(work, task, told)
+        if told is None:
+            return PassingError(f"{work.name(task)}: {self._death()}")
+        made: Made | Exception = heard(work, task, told)
+        return made
 
     def _say(self, data: bytes) -> None:
         assert self.process.stdin is not None
