@@ -14,7 +14,7 @@ import torch
 from astropy.table import Table
 from toy import make
 
-from hml.core import batch_desk, pipeline, workers
+from hml.core import batch_desk, batch_table, pipeline, workers
 from hml.core.batch import infer_many
 from hml.core.batch_desk import Desk
 from hml.core.batch_table import Heading, Ledger, Row, one_line, read_batch, shown
@@ -318,12 +318,31 @@ def test_any_row_survives_the_file(tmp_path):
     ledger = Ledger(tmp_path / "t.ecsv", heading)
     ledger.put({5: rows[1]})
     ledger.put({0: rows[0], 9: rows[2]})
+    ledger.flush()
     told, again = read_batch(tmp_path / "t.ecsv")
     assert told == heading
     assert [row.to_json() | {"seconds": 0, "objective": 0} for row in again] == [
         row.to_json() | {"seconds": 0, "objective": 0} for row in rows]
     assert again[0].objective == 1.0
     assert np.isnan(again[1].objective)
+
+
+def test_a_large_table_is_not_written_for_every_row(tmp_path, monkeypatch):
+    clock, written = [0.0], []
+    monkeypatch.setattr(batch_table.time, "monotonic", lambda: clock[0])
+
+    def write(path, text):
+        clock[0] += 1.0  # s
+        written.append(text.count("row"))
+
+    monkeypatch.setattr(batch_table, "write_text", write)
+    ledger = Ledger(tmp_path / "t.ecsv", Heading(("teff",), "key", {}))
+    for number in range(201):
+        ledger.put({number: Row(f"row{number}", "", "converged")})
+        clock[0] += 0.5
+    ledger.flush()
+    ledger.flush()
+    assert written == [1, 101, 201]  # whenever fifty times as long has passed, and at the end
 
 
 def test_the_command_line_tells_one_star_from_many(site, stars, tmp_path):

@@ -64,7 +64,10 @@ def infer_many(
             ledger.put({task.place: renamed(made, name)})
             advance(1)
 
-        desk.parts.executor.run(Measuring(desk.parts, str(desk.path), desk.generator), todo, done)
+        try:
+            desk.parts.executor.run(Measuring(desk.parts, str(desk.path), desk.generator), todo, done)
+        finally:
+            ledger.flush()
     return Batch(str(output), ledger.sorted(), len(tasks), len(kept), time.perf_counter() - start)
 
 

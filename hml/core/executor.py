@@ -11,7 +11,7 @@ from typing import Any, Self
 from hml.core.config import DaskConfig, RuntimeConfig, parse_config
 from hml.core.errors import ConfigError, HmlError
 from hml.core.parts import Parts
-from hml.core.work import Facts, Made, Task, Work
+from hml.core.work import Facts, Made, PassingError, Task, Work
 
 HOPELESS = 8  # tasks that failed while none has been done: not their own fault, nor worth the rest
 SHOWN = 20  # of those that failed
@@ -59,7 +59,8 @@ def _all_in_one(aside: Sequence[Exception], count: str) -> Exception:
         return bug
     if len(aside) == 1 and isinstance(aside[0], HmlError):
         return aside[0]
-    kind = next((type(error) for error in aside if isinstance(error, HmlError)), HmlError)
+    kinds = [type(error) for error in aside if isinstance(error, HmlError) and not isinstance(error, PassingError)]
+    kind = kinds[0] if kinds else HmlError
     lines = [f"\n  {error}" for error in aside[:SHOWN]]
     more = [f"\n  … and {len(aside) - SHOWN} more"] if len(aside) > SHOWN else []
     return kind(f"{count} could not be done (what was is kept):{''.join(lines + more)}")
