@@ -5,11 +5,11 @@
     python benchmarks/scale.py --only node,grid     # some of node, grid, executors
 
 `node` clones a synthetic node with the pixels of PHOENIX between 8038 and 12849 Å: seconds, bytes, memory, and the
-seconds that the one process takes which asks for it and keeps the answer. `grid` builds small grids with a recipe of few
-steps, and measures stars with them: what is not done node by node (`serial`), and one value with its Jacobian (`star`).
-Each growth is a power law through four sizes. `executors` clones a grid by one process and by two, and finds which part
-of the time of a worker is not work: tasks that pass the time, on local processes and on a Dask cluster of one worker.
-The rest is calculated (`scale_costs.py`, with every assumption). One thread; run it on a machine with nothing else to do.
+seconds that the one process takes which asks for it and keeps the answer. `grid` builds small grids with a recipe of
+few steps, and measures stars with them: what is not done node by node (`serial`), and one value with its Jacobian
+(`star`). Each growth is a power law through four sizes. `executors` clones a grid by one process and by two, and finds
+which part of the time of a worker is not work: tasks that pass the time, on local processes and on a Dask cluster of
+one worker. The rest is calculated (`scale_costs.py`, with every assumption). One thread; run it on an idle machine.
 
 `--json` prints one object as the last line: `{size, machine, node, growth, grid, star, scheduling, processes, costs}`;
 what was not asked for is null, and `costs` is where anything is.

@@ -51,7 +51,7 @@ class Size:
 
 AXES = ({"teff": 16}, {"teff": 4, "logg": 4}, {"teff": 4, "logg": 2, "feh": 2},
         {"teff": 2, "logg": 2, "feh": 2, "alpha": 2})  # fmt: skip
-SMALL = Size((8700.0, 8720.0), 10, (8700.0, 8704.0), (4, 8, 16, 32), AXES, 0.2)
+SMALL = Size((8700.0, 8720.0), 10, (8700.0, 8704.0), (3, 4, 6, 8), AXES, 0.1)
 FULL = Size(synthetic_node.BAND, 30, (8700.0, 8760.0), (8, 16, 32, 64), AXES, 10.0)
 RANGES = {"teff": (4000.0, 6400.0), "logg": (4.0, 5.0), "feh": (-0.5, 0.0), "alpha": (0.0, 0.4)}
 
@@ -232,7 +232,8 @@ def evaluation(generator: Generator, config: RunConfig, size: Size, pixels: int 
     search = parameters(generator.space, {}, config.objective)
     objective = SpectrumObjective(generator, [spectrum], search, config.objective)
     rng = np.random.default_rng(1)
-    points = search.lower + rng.uniform(0.2, 0.8, (200, len(search))) * (search.upper - search.lower)
+    low, high = objective.space.lower, objective.space.upper
+    points = low + rng.uniform(0.2, 0.8, (200, len(low))) * (high - low)
     objective.jacobian(points[0])
     works = [lambda p=p: (objective.residuals(p), objective.jacobian(p)) for p in points[1:]]
     return typical(works, 3, size.budget)

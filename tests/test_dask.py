@@ -151,9 +151,9 @@ def test_what_fails_is_tried_so_often_and_set_aside(executor, tmp_path):
     assert len(work.trials(8)) in (2, 3)  # with others and alone; by a worker and two more
 
 
-def test_a_bug_keeps_its_traceback(executor, tmp_path):
+def test_a_bug_keeps_its_traceback(dask, tmp_path):
     with pytest.raises(RuntimeError, match=r"(?s)in a worker process:.*counting_work.*ZeroDivisionError: a mistake"):
-        run(executor, Counting(tmp_path, moods={"5": "buggy"}), 8)
+        run(dask, Counting(tmp_path, moods={"5": "buggy"}), 8)
     assert len(list(tmp_path.iterdir())) == 8
 
 
@@ -190,6 +190,7 @@ def test_an_extra_that_is_missing_is_said(tmp_path, monkeypatch):
 def test_the_config_takes_a_name_or_fields(wish):
     assert parse_config({"runtime": {"executor": wish}}).runtime.executor == DaskConfig()
     assert parse_config({}).runtime.executor == LocalConfig()
+    assert parse_config({"runtime": {"executor": {"retries": 0}}}).runtime.executor == LocalConfig(retries=0)
     with pytest.raises(ConfigError, match=r"runtime\.executor"):
         parse_config({"runtime": {"executor": "slurm"}})
 

@@ -455,14 +455,14 @@ class ObjectiveConfig(ComponentConfig):
 class LocalConfig(ComponentConfig):
     """Processes of this machine."""
 
-    name: Literal["local"] = "local"
+    name: Literal["local"] = Field("local", description="processes of this machine")
     retries: int = Field(2, ge=0, description="more trials of a task whose process died, or that met what may pass")
 
 
 class DaskConfig(ComponentConfig):
     """A Dask cluster (needs the extra `hml[dask]`)."""
 
-    name: Literal["dask"] = "dask"
+    name: Literal["dask"] = Field("dask", description="a Dask cluster, on this machine or another")
     address: str | None = Field(
         None, description="of the scheduler, such as tcp://10.0.0.1:8786; null: a cluster of `runtime.workers` "
         "processes is started on this machine"
@@ -471,10 +471,15 @@ class DaskConfig(ComponentConfig):
     patience: float = Field(300.0, gt=0, description="s, how long a scheduler may be away before the run ends")
 
 
+def _with_name(value: Any) -> Any:
+    """Fields without a name are of the default."""
+    return {"name": "local", **value} if isinstance(value, Mapping) else value
+
+
 ExecutorSlot = Annotated[
     LocalConfig | DaskConfig,
     Field(discriminator="name"),
-    BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value),
+    BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else _with_name(value)),
 ]
 
 
