@@ -108,11 +108,11 @@ def on(cluster, config):
 
 
 def test_a_cluster_stores_the_numbers_of_this_process(cluster, moody_installed, monkeypatch, tmp_path):
-    pipeline.build(on(cluster, moody()))
+    pipeline.build(on(cluster, moody(complete=True)))
     made = stored()
     monkeypatch.setattr(workers, "START_UP", float("inf"))
     monkeypatch.setenv("HML_HOME", str(tmp_path))
-    pipeline.build(moody())
+    pipeline.build(moody(complete=True))
     assert len(made) == 12 + 12 + 1
     assert stored() == made
 

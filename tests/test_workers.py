@@ -58,8 +58,9 @@ def crew(monkeypatch):
     started = []
 
     class Seen(Worker):
-        def __init__(self, *rest):
-            super().__init__(*rest)
+        def __init__(self, work, threads):
+            super().__init__(work, threads)
+            self.work = work
             started.append(self)
 
     monkeypatch.setattr(workers, "Worker", Seen)
@@ -67,8 +68,10 @@ def crew(monkeypatch):
     return started
 
 
-def moody(mood="calm", steps=15, number=2, **grid):
+def moody(mood="calm", steps=15, number=2, complete=False, **grid):
+    """`complete`: with a residual and an error of its own, for which more processes would be started."""
     return parse_config({
+        "generator": {} if complete else {"residual": 0, "error": 0},
         "grid": {"name": "moody", "mood": mood, **grid}, "clone": {"steps": steps, "rounds": 0},
         "associate": {"rounds": 2, "steps": 5},
         "runtime": {"workers": number, "device": "cpu"},
@@ -89,12 +92,13 @@ def stored():
 def test_processes_and_threads_store_the_same_numbers(crew, monkeypatch, tmp_path):
     pipeline.build(moody())
     made = stored()
-    assert len(crew) == 4  # two in each round
+    kinds = [type(started.work).__name__ for started in crew]
+    assert kinds == ["Looking"] * 2 + ["Cloning"] * 4  # two in each round
     assert all(started.process.returncode is not None for started in crew)
     monkeypatch.setattr(workers, "START_UP", np.inf)
     monkeypatch.setenv("HML_HOME", str(tmp_path))
     pipeline.build(moody())
-    assert len(crew) == 4
+    assert len(crew) == len(kinds)
     assert stored() == made
     assert len(made) == 12 + 12 + 1
 
