@@ -20,6 +20,7 @@ from hml.core.generator import ARRAYS, Generator
 from hml.core.interfaces import Manifold
 from hml.core.lines import Table
 from hml.core.parts import Parts
+from hml.core.paths import data_home
 from hml.core.residual import affordable, patterns
 from hml.core.space import Node, Space
 from hml.core.store import read_arrays, write_arrays
@@ -124,19 +125,21 @@ class Given(Manifold):
 
 
 def each_missed(
-    parts: Parts, place: Path, generator: Generator, nodes: Sequence[Node],
-    keep: Callable[[int, NDArray[np.float32]], None],
-) -> None:  # fmt: skip
+    parts: Parts, generator: Generator, nodes: Sequence[Node], keep: Callable[[int, NDArray[np.float32]], None]
+) -> None:
     """`keep` hears what the generator misses `[N]` at each of some nodes, with its place among them, in any order."""
-    number = {node: i for i, node in enumerate(nodes)}
-    run_all(parts.executor, Missing(parts, generator, place), nodes, lambda node, row: keep(number[node], row))
+    number, home = {node: i for i, node in enumerate(nodes)}, data_home()
+    home.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=home) as place:  # which workers on other machines see too
+        work = Missing(parts, generator, Path(place))
+        run_all(parts.executor, work, nodes, lambda node, row: keep(number[node], row))
 
 
 class Rows:
     """Spectra `[Q, N]` in a file, filled one after the other."""
 
-    def __init__(self, parts: Parts, place: Path, values: NDArray[np.float32], advance: Any) -> None:
-        self.parts, self.place, self.values, self.advance, self.count = parts, place, values, advance, 0
+    def __init__(self, parts: Parts, values: NDArray[np.float32], advance: Any) -> None:
+        self.parts, self.values, self.advance, self.count = parts, values, advance, 0
 
     def filled(self, generator: Generator, nodes: Sequence[Node]) -> NDArray[np.float32]:
         """With what the generator misses at nodes."""
@@ -145,7 +148,7 @@ class Rows:
             self.values[self.count + number] = row
             self.advance(1)
 
-        each_missed(self.parts, self.place, generator, nodes, keep)
+        each_missed(self.parts, generator, nodes, keep)
         self.count += len(nodes)
         return self.values
 
@@ -155,5 +158,5 @@ def missed_at(parts: Parts, folder: Path, task: str, count: int, pixels: int) ->
     with TemporaryDirectory(dir=folder) as place, parts.context.progress(task, total=count, unit="nodes") as advance:
         # more than one, since an empty file cannot be mapped
         values = np.memmap(Path(place) / "missed", np.float32, "w+", shape=(max(count, 1), pixels))[:count]
-        yield Rows(parts, Path(place), values, advance)
+        yield Rows(parts, values, advance)
         del values
