@@ -465,12 +465,47 @@ class ObjectiveConfig(ComponentConfig):
         return wish
 
 
+class LocalConfig(ComponentConfig):
+    """Processes of this machine."""
+
+    name: Literal["local"] = Field("local", description="processes of this machine")
+    retries: int = Field(2, ge=0, description="more trials of a task whose process died, or that met what may pass")
+
+
+class DaskConfig(ComponentConfig):
+    """A Dask cluster (needs the extra `hml[dask]`)."""
+
+    name: Literal["dask"] = Field("dask", description="a Dask cluster, on this machine or another")
+    address: str | None = Field(
+        None, description="of the scheduler, such as tcp://10.0.0.1:8786; null: a cluster of `runtime.workers` "
+        "processes is started on this machine"
+    )
+    retries: int = Field(2, ge=0, description="more trials of a task that met what may pass")
+    patience: float = Field(300.0, gt=0, description="s, how long a scheduler may be away before the run ends")
+
+
+def _with_name(value: Any) -> Any:
+    """Fields without a name are of the default."""
+    return {"name": "local", **value} if isinstance(value, Mapping) else value
+
+
+ExecutorSlot = Annotated[
+    LocalConfig | DaskConfig,
+    Field(discriminator="name"),
+    BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else _with_name(value)),
+]
+
+
 class RuntimeConfig(ComponentConfig):
     """How the work is done."""
 
     device: str = Field("auto", description="auto (a GPU where there is one), cpu, cuda, cuda:1")
     seed: int = Field(0, ge=0, description="of everything random")
-    workers: int | None = Field(None, ge=1, description="nodes cloned side by side; null: one a core")
+    workers: int | None = Field(None, ge=1, description="nodes cloned side by side on this machine; null: one a core")
+    executor: ExecutorSlot = Field(
+        LocalConfig(), description="where nodes are cloned and checked and spectra of a batch measured: a name, or "
+        "{name: …, fields}"
+    )
 
 
 class RunConfig(ComponentConfig):

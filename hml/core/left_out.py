@@ -17,7 +17,7 @@ from hml.core.coordinates import Told, counted, spaced, told
 from hml.core.generator import ERROR, Generator
 from hml.core.interfaces import Manifold
 from hml.core.lines import Table
-from hml.core.missed import difference, missed_at
+from hml.core.missed import each_missed, missed_at
 from hml.core.parts import Parts
 from hml.core.residual import patterns, strengths
 from hml.core.space import Floats, Node
@@ -107,18 +107,21 @@ def _apart(
 def _steps(table: Table, p: int) -> Floats:
     """Where nodes are along an axis, in its coordinate, counted in (median) steps."""
     name = table.coordinates.get(table.space.names[p], "identity")
-    step = float(np.median(np.diff(counted(np.array(table.space.axes[p].nodes), name))))
-    return counted(table.nodes[:, p], name) / step
+    steps = np.diff(counted(np.array(table.space.axes[p].nodes), name))
+    return counted(table.nodes[:, p], name) / (np.median(steps) if len(steps) else 1.0)
 
 
 def _squares(
     parts: Parts, generator: Generator, tables: Mapping[str, Table], items: Sequence[Told], shapes: Any, advance: Any
 ) -> Floats:
     """Mean squares `[E]` of the strengths of patterns in what is missed at nodes."""
-    others, found = _without(generator, tables, items), []
-    for node in _nodes(tables["lines"], items):
-        found.append(strengths(difference(parts, others, node)[None], shapes)[0])
+    found = np.zeros((len(items), len(shapes)))
+
+    def keep(number: int, missed: NDArray[np.float32]) -> None:
+        found[number] = strengths(missed[None], shapes)[0]
         advance(1)
+
+    each_missed(parts, _without(generator, tables, items), _nodes(tables["lines"], items), keep)
     return np.asarray(np.mean(np.square(found), 0))
 
 
