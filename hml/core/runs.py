@@ -148,11 +148,12 @@ def _differ(kind: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> I
 
 
 def _results(first: Run, second: Run) -> Iterator[Difference]:
-    one, other = ({p.name: p for p in run.parameters} for run in (first, second))
-    for name in dict.fromkeys((*one, *other)):
-        a, b = one.get(name), other.get(name)
+    known = [{p.name: p for p in run.parameters} for run in (first, second)]
+    for name in dict.fromkeys((*known[0], *known[1])):
+        a, b = (parameters.get(name) for parameters in known)
         if a != b:
-            yield Difference(name, *(_number(p.value if p else None) for p in (a, b)), errors=_errors(a, b))
+            one, other = (_number(p.value if p else None) for p in (a, b))
+            yield Difference(name, one, other, _errors(a, b))
     if first.objective != second.objective:
         yield Difference("objective", _number(first.objective), _number(second.objective))
     for name in ("status", "flags"):

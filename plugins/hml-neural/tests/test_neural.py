@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hml.testing import InterpolatorChecks, PluginChecks
 from hml_neural import NeuralConfig
 from hml_neural.interpolator import Neural, held_out
 from hml_neural.patterns import Patterns
 
 from hml import Space, Table, quiet
+from hml.testing import InterpolatorChecks, PluginChecks
 
 NAMES = ("shift", "ln_amplitude", "ln_sigma", "ln_gamma")
 NODES = np.array([[t, g] for t in np.arange(4000.0, 6001.0, 200.0) for g in (3.5, 4.0, 4.5, 5.0)])
