@@ -24,6 +24,9 @@ met, …}}, reference, accuracy, native, seconds}`. A figure is null if it was n
     batch        s a spectrum, 64 labels at once          s a spectrum, singly                       reference/value
     window       s, a tenth of the band (median tenth)    s, the whole band                          value/reference
     stored       bytes of the generator's file            bytes of the paper's (13.2e9)              reference/value
+    complete     s, reconstruct with hidden lines,        s, reconstruct                             value/reference
+                 pseudo-continuum and residual
+                 (`ratio_gradient`: with the gradient, and `bytes`)
     gp           s, `gp` for 120 evaluations that cost    s, scikit-optimize's own `gp_minimize`     reference/value
                  nothing
 """
@@ -55,7 +58,7 @@ Row = dict[str, Any]
 SAME_LINES = ("clone.rounds=0", "clone.continuum=null")  # as the paper's recipe fits; hml's default looks for more
 
 PARTS = (*figures.NAMES, "native")
-LABELLED = ("reconstruct", "gradient", "lookup", "batch", "window", "stored")
+LABELLED = ("reconstruct", "gradient", "lookup", "batch", "window", "stored", "complete")
 
 
 @dataclass(frozen=True)
@@ -167,7 +170,19 @@ class Run:
             "lookup": figures.lookup(speeds, paper), "batch": figures.batch(speeds), "window": figures.window(speeds),
             "stored": figures.stored(kept, built, accuracy),
         }
+        if "complete" in self.only:
+            rows["complete"] = self.complete(node, axes, speeds)
         return rows, paper, accuracy
+
+    def complete(self, node: Path, axes: dict[str, Sequence[float]], lines: Row) -> Row:
+        """What hml makes by default, beside the speeds of lines alone."""
+        size, target = self.size, self.folder / "complete.safetensors"
+        say("complete: built and stored")
+        made = self.job(perturbed_generator.build_complete, target, node, axes, self.sets[len(SAME_LINES) :])
+        kept = self.job(generating.open_and_use, target)
+        say("complete: speeds")
+        speeds = self.job(generating.speeds, target, size.labels, size.batch, size.budget)
+        return figures.complete(speeds, kept, made, lines)
 
     def search(self) -> Row:
         from searching import overhead

@@ -1,4 +1,4 @@
-"""From what was measured to the eight figures, with their targets, and to the reference beside its published costs."""
+"""From what was measured to the nine figures, with their targets, and to the reference beside its published costs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 Row = dict[str, Any]
 
-NAMES = ("clone", "reconstruct", "gradient", "lookup", "batch", "window", "stored", "gp")
+NAMES = ("clone", "reconstruct", "gradient", "lookup", "batch", "window", "stored", "complete", "gp")
 PAPER_BYTES = 13.2e9  # of the paper's pickled interpolators
 MB = 1e6
 UNITS = {"s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")), "B": ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))}
@@ -112,6 +112,19 @@ def stored(kept: Row, built: Row, accuracy: Row) -> Row:
             f"memory after a spectrum; rms of storage and rendering {rms:.1e}")
     return figure(size, PAPER_BYTES, PAPER_BYTES / size, "B", goals, note, rms=rms,
                   bytes_a_line=size / (built["nodes"] * built["lines_a_node"]), **kept, **built)
+
+
+def complete(speeds: Row, kept: Row, made: Row, lines: Row) -> Row:
+    """Seconds from labels to a native spectrum by all that hml makes by default; by the lines of the other figures
+    alone; their ratio."""
+    value, reference, one = speeds["all"]["single"], lines["all"]["single"], speeds["one"]
+    gradient = speeds["all"]["gradient"] / value
+    note = (f"{made['tracks']:,} tracks, pseudo-continuum, {made['patterns']:,} patterns of residual; one thread "
+            f"{amount(one['single'], 's')}; with the gradient {gradient:.2f} times as long; stored "
+            f"{amount(kept['bytes'], 'B')}, opened in {amount(kept['open_seconds'], 's')}; "
+            f"{amount(kept['memory_used'], 'B')} of memory after a spectrum")
+    return figure(value, reference, value / reference, "s", {}, note, ratio_gradient=gradient,
+                  one_thread=one["single"], **kept, **made)
 
 
 def gp(found: Row) -> Row:

@@ -4,19 +4,22 @@ nodes, and are missing from nodes where they are too weak to be found."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from cloning import hml_clone
 from numpy.typing import NDArray
 from synthetic_node import load, real_data
 
 from hml import BuildContext, Clone, Generator, LineTable, RunConfig, Space, Spectrum, Table, load_config, read_blase
 from hml.core.continuum import DEGREE
-from hml.core.generator import build_generator
+from hml.core.generator import ERROR, build_generator, with_residual
+from hml.core.pseudo import PseudoContinuum
+from hml.core.residual import affordable
 
 Floats = NDArray[np.float64]
 
@@ -47,6 +50,32 @@ def build(
         "nodes": len(each), "tracks": len(lines), "lines_a_node": float(each.mean()),
         "lines_least": int(each.min()), "lines_most": int(each.max()), "clone": source,
     }
+
+
+def build_complete(target: Path, node: Path, axes: Mapping[str, Sequence[float]], sets: list[str]) -> dict[str, Any]:
+    """Build and store what hml makes by default of such a grid: with lines hidden in blends, a pseudo-continuum, a
+    residual and its own error. The last two take as many bytes as they would, their values are random."""
+    spectrum, config = load(node), load_config(sets=sets)
+    clone = hml_clone(spectrum, config)
+    space = Space.from_nodes(tuple(axes), _nodes(axes))
+    lines = Perturbed.of(clone).table(space)
+    generator = _with_rest(_built(lines, config, spectrum.wavelength, clone.bends), config)
+    generator.save(target)
+    return {"tracks": len(lines), "patterns": len(generator.patterns), "nodes": len(lines.table.nodes)}
+
+
+def _with_rest(generator: Generator, config: RunConfig) -> Generator:
+    """With a residual and an error of random patterns, as many as the config allows."""
+    nodes, pixels, rng = np.array(generator.header["nodes"]), len(generator.wavelength), np.random.default_rng(0)
+    missed = np.lib.stride_tricks.as_strided(np.zeros(1, np.float32), (len(nodes), pixels), (0, 0))
+    count, few = min(affordable(missed, config.generator.residual), len(nodes)), config.generator.error
+    shapes = rng.integers(-127, 128, (count + few, pixels), np.int8)
+    smooth = 1e-7 * (nodes @ rng.normal(size=(nodes.shape[1], count)) / np.abs(nodes).max())
+    strengths = Table(generator.space, nodes, smooth[..., None], ("strength",))
+    full = with_residual(generator, shapes[:count], strengths, config, BuildContext())
+    known = rng.normal(size=(len(nodes), few)).astype(np.float32) * 1e-6
+    arrays = shapes[count:], known, nodes, np.zeros(len(nodes), np.int64)
+    return full.changed({name: torch.from_numpy(array) for name, array in zip(ERROR, arrays, strict=True)})
 
 
 def _a_clone(spectrum: Spectrum, sets: list[str]) -> tuple[RunConfig, Clone, str]:
@@ -120,8 +149,8 @@ def _nodes(axes: Mapping[str, Sequence[float]]) -> list[tuple[float, ...]]:
     return list(product(*(map(float, axis) for axis in axes.values())))
 
 
-def _built(lines: LineTable, config: RunConfig, wavelength: Floats) -> Generator:
-    """With a continuum that brightens with temperature."""
+def _built(lines: LineTable, config: RunConfig, wavelength: Floats, bends: Floats | None = None) -> Generator:
+    """With a continuum that brightens with temperature; and the pseudo-continuum `bends` `[C]` of a clone."""
     nodes, context = lines.table.nodes, BuildContext()
     series = np.zeros((len(nodes), DEGREE + 1, 1))
     series[:, 0, 0] = 4 * np.log(nodes[:, 0] / 5000.0)
@@ -131,6 +160,10 @@ def _built(lines: LineTable, config: RunConfig, wavelength: Floats) -> Generator
         "key": "perturbed", "nodes": nodes.tolist(), "counts": lines.present.sum(1).tolist(),
         "clone_rms": [0.0] * len(nodes),
     }
-    continuum = Table(lines.table.space, nodes, series, ("ln_continuum",))
+    tables = {"continuum": Table(lines.table.space, nodes, series, ("ln_continuum",))}
+    if bends is not None and len(bends):
+        rows = bends * (1 + 0.1 * series[:, :1, 0])
+        tables["bends"] = Table(lines.table.space, nodes, rows[..., None], ("ln_bend",))
+        header["bends_knots"] = asdict(PseudoContinuum.of(wavelength, config.clone.continuum))
     profile = config.profile.build(context)
-    return build_generator(lines, {"continuum": continuum}, profile, config, header, wavelength, (0,), context)
+    return build_generator(lines, tables, profile, config, header, wavelength, (0,), context)

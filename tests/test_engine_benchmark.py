@@ -16,8 +16,8 @@ from hml.core.config import FindConfig
 from hml.core.find import find_lines
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
-FIGURES = ("clone", "reconstruct", "gradient", "lookup", "batch", "window", "stored", "gp")
-PART_OF_WHOLE = ("gradient", "window")  # ratio: value/reference; of the others reference/value
+FIGURES = ("clone", "reconstruct", "gradient", "lookup", "batch", "window", "stored", "complete", "gp")
+PART_OF_WHOLE = ("gradient", "window", "complete")  # ratio: value/reference; of the others reference/value
 
 
 @pytest.fixture

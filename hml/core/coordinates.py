@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hml.core.lines import Breaks
-from hml.core.space import Floats, Space
+from hml.core.space import Floats, Node, Space
 
 THETA = 5040.0  # K; θ = 5040/Teff is the excitation scale of the curve of growth
 COORDINATES: Mapping[str, Callable[[Tensor], Tensor]] = {
@@ -25,6 +25,7 @@ COORDINATES: Mapping[str, Callable[[Tensor], Tensor]] = {
 """Increasing functions of a label, for torch tensors. All but `identity` are of labels above zero."""
 
 SIDE = 2  # neighbours along an axis, to either side: beyond an end nothing is told that others do not tell
+OFFSETS = tuple(k for k in range(-SIDE, SIDE + 1) if k)
 
 Told = tuple[int, NDArray[np.int64], Floats]
 """The number of a node, those of others, and their weights: what the others tell of it."""
@@ -61,17 +62,50 @@ def _missed(flux: Floats, items: list[Told]) -> float:
 def told(space: Space, nodes: Floats, p: int, breaks: Breaks, coordinate: str = "identity") -> Iterator[Told]:
     """What the polynomial through its neighbours along axis p tells of each node: of those with the same other labels,
     `SIDE` steps away at most, on its side of the breaks. With too few of them, as at an end, nothing is told."""
-    axis = space.axes[p]
-    x = counted(np.array(axis.nodes), coordinate)
-    side = np.searchsorted(np.array(breaks.get(axis.name, ())), np.arange(len(x)))
-    row = {tuple(node): m for m, node in enumerate(nodes.tolist())}
-    for node, m in row.items():
-        i = axis.nodes.index(node[p])
-        near = [j for j in range(max(i - SIDE, 0), min(i + SIDE + 1, len(x))) if j != i and side[j] == side[i]]
-        others = {j: row.get((*node[:p], axis.nodes[j], *node[p + 1 :])) for j in near}
-        there = [j for j, other in others.items() if other is not None]
+    along = _Along(space, nodes, p, breaks, coordinate)
+    for node in along.row:
+        there = [offset for offset in OFFSETS if along.neighbour(node, offset) is not None]
         if len(there) > SIDE:
-            yield m, np.array([others[j] for j in there], dtype=np.int64), _weights(x[there], x[i])
+            yield along.told(node, there)
+
+
+def spaced(
+    space: Space, nodes: Floats, p: int, breaks: Breaks, coordinate: str = "identity"
+) -> Iterator[tuple[Told, Told, Told, Told]]:
+    """Four ways to tell a node: as `told` does, and by a straight line between its two neighbours; then both by others
+    in the same places twice as many steps away. Only nodes of which all four tell."""
+    along = _Along(space, nodes, p, breaks, coordinate)
+    for node in along.row:
+        there = [offset for offset in OFFSETS if along.neighbour(node, 2 * offset) is not None]
+        whole = all(along.neighbour(node, offset) is not None for offset in there)
+        if len(there) > SIDE and whole and {-1, 1} <= set(there):
+            near, far = (
+                (along.told(node, [step * o for o in there]), along.told(node, [-step, step])) for step in (1, 2)
+            )
+            yield *near, *far
+
+
+class _Along:
+    """The nodes `[M, P]` of a grid along axis p."""
+
+    def __init__(self, space: Space, nodes: Floats, p: int, breaks: Breaks, coordinate: str) -> None:
+        self.p, self.axis = p, space.axes[p]
+        self.x = counted(np.array(self.axis.nodes), coordinate)
+        self.side = np.searchsorted(np.array(breaks.get(self.axis.name, ())), np.arange(len(self.x)))
+        self.row = {tuple(node): m for m, node in enumerate(nodes.tolist())}
+
+    def neighbour(self, node: Node, offset: int) -> int | None:
+        """The number of the node some steps away, on the same side of the breaks, if there is one."""
+        i = self.axis.nodes.index(node[self.p])
+        j = i + offset
+        if not 0 <= j < len(self.x) or self.side[i] != self.side[j]:
+            return None
+        return self.row.get((*node[: self.p], self.axis.nodes[j], *node[self.p + 1 :]))
+
+    def told(self, node: Node, offsets: list[int]) -> Told:
+        i = self.axis.nodes.index(node[self.p])
+        others = np.array([self.neighbour(node, offset) for offset in offsets], dtype=np.int64)
+        return self.row[node], others, _weights(self.x[[i + offset for offset in offsets]], self.x[i])
 
 
 def _weights(x: Floats, at: float) -> Floats:
