@@ -122,6 +122,10 @@ class TestCubic(InterpolatorChecks):
     name = "cubic"
 
 
+class TestScattered(InterpolatorChecks):
+    name = "scattered"
+
+
 class TestCubicInFloat64(InterpolatorChecks):
     name = "cubic"
     fields = {"storage": "float64"}
@@ -140,7 +144,7 @@ class TestGp(OptimizerChecks):
 class TestDifferentialEvolution(OptimizerChecks):
     name = "differential_evolution"
     fields = {"population": 10, "generations": 40}
-    budget = 30 * 41
+    at_optimum, budget = 0.01, 30 * 41
 
 
 class TestLbfgs(OptimizerChecks):

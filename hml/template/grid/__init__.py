@@ -1,7 +1,5 @@
 """The grid `example`: spectra in text files. Light to import; what needs time to load comes with `build`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -20,7 +18,7 @@ class ExampleConfig(GridConfig):
     path: UserPath = Field(description="folder of files such as teff5000_logg4.50.txt: vacuum Å, flux")
 
 
-def _build(config: ExampleConfig, context: BuildContext) -> GridSource:
+def _build(config: ExampleConfig, context: BuildContext) -> "GridSource":
     from .grid import ExampleGrid
 
     return ExampleGrid(config)

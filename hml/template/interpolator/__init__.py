@@ -1,7 +1,5 @@
 """The interpolator `example`: a weighted mean of all nodes. Light to import; torch comes with `build`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -19,7 +17,7 @@ class ExampleConfig(ComponentConfig):
     power: float = Field(4.0, gt=1, description="weights fall with this power of the distance (labels scaled to 0…1)")
 
 
-def _build(config: ExampleConfig, context: BuildContext) -> Interpolator:
+def _build(config: ExampleConfig, context: BuildContext) -> "Interpolator":
     from .interpolator import ExampleInterpolator
 
     return ExampleInterpolator(config.power)

@@ -1,7 +1,5 @@
 """The optimizer `example`: random points in a shrinking box. Light to import."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -20,7 +18,7 @@ class ExampleConfig(ComponentConfig):
     rounds: int = Field(10, ge=1, description="rounds; the box shrinks by a third after each")
 
 
-def _build(config: ExampleConfig, context: BuildContext) -> Optimizer:
+def _build(config: ExampleConfig, context: BuildContext) -> "Optimizer":
     from .optimizer import ExampleOptimizer
 
     return ExampleOptimizer(config)

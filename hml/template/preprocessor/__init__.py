@@ -1,7 +1,5 @@
 """The preprocessor `example`: divides each order by a percentile of its flux. Light to import."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -19,7 +17,7 @@ class ExampleConfig(ComponentConfig):
     q: float = Field(95.0, gt=0, le=100, description="percentile of the flux of an order")
 
 
-def _build(config: ExampleConfig, context: BuildContext) -> Preprocessor:
+def _build(config: ExampleConfig, context: BuildContext) -> "Preprocessor":
     from .preprocessor import ExamplePreprocessor
 
     return ExamplePreprocessor(config.q)

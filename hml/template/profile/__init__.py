@@ -1,7 +1,5 @@
 """The profile `example`: a Gaussian. Light to import; torch comes with `build`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -11,7 +9,7 @@ if TYPE_CHECKING:
     from hml import LineProfile
 
 
-def _build(config: ComponentConfig, context: BuildContext) -> LineProfile:
+def _build(config: ComponentConfig, context: BuildContext) -> "LineProfile":
     from .profile import ExampleProfile
 
     return ExampleProfile()

@@ -1,7 +1,5 @@
 """The reader `example`: NumPy files of two rows. Light to import."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -11,7 +9,7 @@ if TYPE_CHECKING:
     from hml import Reader
 
 
-def _build(config: ComponentConfig, context: BuildContext) -> Reader:
+def _build(config: ComponentConfig, context: BuildContext) -> "Reader":
     from .reader import ExampleReader
 
     return ExampleReader()

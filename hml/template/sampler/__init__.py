@@ -1,7 +1,5 @@
 """The sampler `example`: weighted points around the best fit. Light to import."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -19,7 +17,7 @@ class ExampleConfig(ComponentConfig):
     points: int = Field(20_000, ge=1000, description="points drawn")
 
 
-def _build(config: ExampleConfig, context: BuildContext) -> Sampler:
+def _build(config: ExampleConfig, context: BuildContext) -> "Sampler":
     from .sampler import ExampleSampler
 
     return ExampleSampler(config.points)
