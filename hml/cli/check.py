@@ -11,6 +11,7 @@ import typer
 
 from hml.cli.grid import Alpha, Band, Feh, Logg, Name, Teff, parts_of
 from hml.cli.options import ConfigFile, Json, Sets
+from hml.core.untrusted import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +65,7 @@ def check(
     for label, intervals in found.breaks.items():
         for i in intervals:
             low, high = found.space[label].nodes[i : i + 2]
-            print(f"break along {label} between {low:g} and {high:g}: each side is interpolated on its own")
+            print(f"break along {printable(label)} between {low:g} and {high:g}: each side is interpolated on its own")
     _tell("far from what its neighbours tell", [found.space.to_dict(node) for node in found.bad])
     for flag, nodes in marked.items():
         _tell(flag.replace("_", " "), nodes)
@@ -89,7 +90,7 @@ def _shown(rms: Any) -> list[str]:
 
 def _tell(what: str, nodes: list[dict[str, float]]) -> None:
     for node in nodes[:SHOWN]:
-        print(f"{what}: " + ", ".join(f"{label} {value:g}" for label, value in node.items()))
+        print(f"{what}: " + ", ".join(f"{printable(label)} {value:g}" for label, value in node.items()))
     if len(nodes) > SHOWN:
         print(f"{what}: {len(nodes) - SHOWN} more (--json lists all)")
 

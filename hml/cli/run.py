@@ -95,7 +95,8 @@ def clone(
     plan = plan_nodes(parts)
     check_sharpness(parts.config, parts.grid.load(plan.used[0]), parts.grid.resolving_power)
     shelf = Shelf.of(parts, plan)
-    cloned = [c.clone for c in clone_nodes(parts, plan, shelf)]
+    with shelf.alone():
+        cloned = [c.clone for c in clone_nodes(parts, plan, shelf)]
     if blase is not None:
         for node, made in zip(plan.used, cloned, strict=True):
             write_blase(made, blase / blase_name(plan.space.to_dict(node)))

@@ -21,6 +21,7 @@ from hml.core.parts import Parts, Plan
 from hml.core.pseudo import PseudoContinuum
 from hml.core.shelf import Shelf
 from hml.core.space import Floats
+from hml.core.store import verify
 
 log = logging.getLogger(__name__)
 
@@ -29,13 +30,20 @@ def obtain_generator(parts: Parts, plan: Plan) -> Generator:
     """The generator of this config: found if it was built before, else built (what is missing of it) and stored."""
     shelf = Shelf.of(parts, plan)
     found = _stored(shelf, parts.context.device)
-    return _made(parts, plan, shelf) if found is None else found
+    if found is not None:
+        return found
+    with shelf.alone():
+        found = _stored(shelf, parts.context.device)  # another run may have made it while this one waited
+        return _made(parts, plan, shelf) if found is None else found
 
 
 def _stored(shelf: Shelf, device: str) -> Generator | None:
     """A damaged generator counts as absent."""
     try:
-        return Generator.load(shelf.generator, device) if shelf.generator.exists() else None
+        if not shelf.generator.exists():
+            return None
+        verify(shelf.generator)
+        return Generator.load(shelf.generator, device)
     except ArtefactError as error:
         log.warning("stored generator not used, it is made again: %s", error)
         return None

@@ -26,6 +26,7 @@ from hml.core.errors import ConfigError, PluginError
 from hml.core.paths import UserPath
 from hml.core.registry import Registry, installed
 from hml.core.selection import Selection
+from hml.core.untrusted import LONGEST, parse_yaml
 
 # --- slots -----------------------------------------------------------------------------------------------------
 
@@ -144,6 +145,7 @@ class GridConfig(ComponentConfig):
 
 FASTEST = 30_000.0  # km/s; a tenth of the speed of light is no star's
 FASTEST_ROTATION = 1000.0  # km/s
+SHOWN = 20  # mistakes that are told at once
 
 # --- sections --------------------------------------------------------------------------------------------------
 
@@ -463,12 +465,47 @@ class ObjectiveConfig(ComponentConfig):
         return wish
 
 
+class LocalConfig(ComponentConfig):
+    """Processes of this machine."""
+
+    name: Literal["local"] = Field("local", description="processes of this machine")
+    retries: int = Field(2, ge=0, description="more trials of a task whose process died, or that met what may pass")
+
+
+class DaskConfig(ComponentConfig):
+    """A Dask cluster (needs the extra `hml[dask]`)."""
+
+    name: Literal["dask"] = Field("dask", description="a Dask cluster, on this machine or another")
+    address: str | None = Field(
+        None, description="of the scheduler, such as tcp://10.0.0.1:8786; null: a cluster of `runtime.workers` "
+        "processes is started on this machine"
+    )
+    retries: int = Field(2, ge=0, description="more trials of a task that met what may pass")
+    patience: float = Field(300.0, gt=0, description="s, how long a scheduler may be away before the run ends")
+
+
+def _with_name(value: Any) -> Any:
+    """Fields without a name are of the default."""
+    return {"name": "local", **value} if isinstance(value, Mapping) else value
+
+
+ExecutorSlot = Annotated[
+    LocalConfig | DaskConfig,
+    Field(discriminator="name"),
+    BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else _with_name(value)),
+]
+
+
 class RuntimeConfig(ComponentConfig):
     """How the work is done."""
 
     device: str = Field("auto", description="auto (a GPU where there is one), cpu, cuda, cuda:1")
     seed: int = Field(0, ge=0, description="of everything random")
-    workers: int | None = Field(None, ge=1, description="nodes cloned side by side; null: one a core")
+    workers: int | None = Field(None, ge=1, description="nodes cloned side by side on this machine; null: one a core")
+    executor: ExecutorSlot = Field(
+        LocalConfig(), description="where nodes are cloned and checked and spectra of a batch measured: a name, or "
+        "{name: …, fields}"
+    )
 
 
 class RunConfig(ComponentConfig):
@@ -535,12 +572,14 @@ def parse_config(raw: Mapping[str, Any], *, source: str = "config", registry: Re
         problems = dict.fromkeys(
             f"{_place(e['loc'])}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
         )
-        raise ConfigError(f"{source}: " + "; ".join(problems)) from None
+        more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+        raise ConfigError(f"{source}: " + "; ".join(list(problems)[:SHOWN]) + more) from None
 
 
 def _place(where: tuple[str | int, ...]) -> str:
     """A field's place as users write it, without the names of pydantic's own steps."""
-    return ".".join(str(part) for part in where if not str(part).endswith(("]", ")"))) or "top level"
+    names = (str(part) for part in where if not str(part).endswith(("]", ")")))
+    return ".".join(name if name.isprintable() else repr(name)[1:-1] for name in names) or "top level"
 
 
 def dump_config(config: RunConfig) -> str:
@@ -551,13 +590,12 @@ def dump_config(config: RunConfig) -> str:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    import yaml
-
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with path.open(encoding="utf-8") as file:
+            raw = parse_yaml(file.read(LONGEST + 1))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
     if raw is None:
         return {}
@@ -576,14 +614,12 @@ def read_edits(items: Sequence[str]) -> dict[str, Any]:
 
 def _edit(item: str) -> tuple[str, Any]:
     """`field=value` as a user writes it, the value in YAML."""
-    import yaml
-
     where, sign, text = item.partition("=")
     if not sign or not where:
         raise ConfigError(f"--set {item}: expected field=value, such as grid.teff=[3000,4000]")
     try:
-        return where, yaml.safe_load(text)
-    except yaml.YAMLError:
+        return where, parse_yaml(text)
+    except ValueError:
         raise ConfigError(f"--set {item}: {text!r} is not YAML") from None
 
 

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar, final
 
-from hml import BuildContext, Component, ComponentConfig, GridConfig, installed
+from pydantic import ValidationError
+
+from hml import BuildContext, Component, ComponentConfig, ConfigError, GridConfig, installed
 from hml.testing.suite import Suite, expect
 from hml.testing.writes import written
 
@@ -57,6 +59,14 @@ class Checks(Suite, Generic[Part]):
         """The fields, and files if there are some."""
         (cls._folder / "files").mkdir()
         cls._fields = cls.configure(cls._folder / "files")
+        try:
+            cls.config()
+        except ValidationError as error:
+            problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            raise ConfigError(
+                f"its fields do not do: {problems}; give them by `fields` or `configure` of its class of checks, or by "
+                f"hml check-plugin --set {cls.chosen().name}.field=value"
+            ) from None
 
     @classmethod
     def subject(cls) -> tuple[str, str]:

@@ -208,6 +208,8 @@ def filled(interpolator: Interpolator, header: Mapping[str, Any], state: Mapping
     if any(name not in outline for name, _ in (*made.named_parameters(), *made.named_buffers())):
         made = interpolator.empty(header)  # it has buffers that are not stored
     made.load_state_dict(dict(state), assign=True)
+    loose = [name for part in made.modules() for name, value in vars(part).items() if isinstance(value, torch.Tensor)]
+    expect(not loose, f"not in a buffer or parameter, so not stored: {', '.join(loose)}")
     return made
 
 

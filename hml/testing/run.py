@@ -91,7 +91,9 @@ def suites_of(package: str, fields: Mapping[str, Mapping[str, Any]]) -> list[typ
 
 def _declared(package: str) -> Iterator[type[Checks[Any]]]:
     for top in sorted({module.split(".")[0] for module in packages_of(package)}):
-        if find_spec(f"{top}.{DECLARED}") is not None:
+        spec = find_spec(top)
+        inside = spec is not None and spec.submodule_search_locations is not None
+        if inside and find_spec(f"{top}.{DECLARED}") is not None:
             for value in vars(import_module(f"{top}.{DECLARED}")).values():
                 if isinstance(value, type) and issubclass(value, Checks) and value.subject()[1]:
                     yield value
@@ -101,7 +103,7 @@ def run_checks(suite: type[Suite]) -> Checked:
     """All checks of one class, one after the other."""
     try:
         suite.setup_class()
-        outcomes = [_outcome(suite, check) for check in names_of(suite)]
+        outcomes = [run_check(suite, check) for check in names_of(suite)]
     except Exception as error:
         outcomes = [Outcome("setup", "failed", _said(error))]
     finally:
@@ -116,7 +118,8 @@ def names_of(suite: type[Suite]) -> Iterable[str]:
     return dict.fromkeys([*checks_of(suite), *own])
 
 
-def _outcome(suite: type[Suite], check: str) -> Outcome:
+def run_check(suite: type[Suite], check: str) -> Outcome:
+    """One check of a class that was set up."""
     self = suite()
     method = getattr(self, check)
     try:

@@ -13,6 +13,7 @@ import numpy as np
 from hml import Reader, Spectrum, SpectrumError
 from hml.plugins.readers import FrameConfig
 from hml.plugins.readers.door import enter, frame
+from hml.plugins.readers.fits_table import LARGEST, opened
 
 
 class SpecutilsReader(Reader):
@@ -22,6 +23,8 @@ class SpecutilsReader(Reader):
         self.config = config
 
     def sniff(self, path: Path) -> bool:
+        if not _bounded(path):
+            return False
         try:
             from specutils.io.registers import identify_spectrum_format
 
@@ -37,6 +40,8 @@ class SpecutilsReader(Reader):
             import specutils
         except ImportError:
             raise SpectrumError(f"{path}: specutils is not installed; pip install 'hml[specutils]'") from None
+        if not _bounded(path):
+            raise SpectrumError(f"{path}: is damaged, or claims more data than a spectrum has; get it again")
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -70,6 +75,20 @@ class SpecutilsReader(Reader):
                 mask=None if mask is None else ~np.asarray(mask, dtype=bool).reshape(shape)[row],
                 unit=str(theirs.flux.unit), frame=where, name=path.name, meta=meta,
             )
+
+
+def _bounded(path: Path) -> bool:
+    """Whether what a FITS file claims is small enough for loaders that believe it."""
+    try:
+        with path.open("rb") as file:
+            if not file.read(9).startswith((b"SIMPLE  =", b"\x1f\x8b", b"BZ")):
+                return path.stat().st_size <= LARGEST
+        with opened(path):
+            return True
+    except SpectrumError:
+        return False
+    except OSError:  # specutils has words for it
+        return True
 
 
 def _read(specutils: Any, path: Path) -> list[Any]:

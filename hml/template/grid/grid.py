@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hml import GridError, GridSource, Node, Space, Spectrum
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ExampleGrid(GridSource):
-    """One file a node."""
+    resolving_power: float | None = None  # native sampling
 
     def __init__(self, config: ExampleConfig) -> None:
         self.band = config.wavelength
@@ -30,21 +29,15 @@ class ExampleGrid(GridSource):
     def space(self) -> Space:
         return Space.from_nodes(("teff", "logg"), self.nodes())
 
-    @property
-    def resolving_power(self) -> float | None:
-        return None  # native sampling
-
     def nodes(self) -> list[Node]:
         return list(self.files)
 
     def load(self, node: Node) -> Spectrum:
         if node not in self.files:
             raise GridError(f"there is no node {self.space.to_dict(node)}")
-        file, first = self.files[node], next(iter(self.files.values()))
-        (wavelength, flux), (wanted, _) = columns(file), columns(first)
-        if not np.array_equal(wavelength, wanted):
-            raise GridError(f"{file}: has other wavelengths than {first.name}")
-        spectrum = Spectrum(wavelength, flux, name=file.name)
+        spectrum, first = read(self.files[node]), read(next(iter(self.files.values())))
+        if not np.array_equal(spectrum.wavelength, first.wavelength):
+            raise GridError(f"{self.files[node]}: has other wavelengths than {first.name}")
         return spectrum.cut(*self.band) if self.band else spectrum
 
     def fingerprint(self) -> str:
@@ -52,11 +45,9 @@ class ExampleGrid(GridSource):
         return hashlib.sha256(repr((content, self.band)).encode()).hexdigest()
 
 
-def columns(file: Path) -> NDArray[np.float64]:
+def read(file: Path) -> Spectrum:
     try:
-        table = np.array([line.split() for line in file.read_text().splitlines()], dtype=np.float64)
+        wavelength, flux = np.array([line.split() for line in file.read_text().splitlines()], dtype=np.float64).T
     except (OSError, ValueError) as error:
-        raise GridError(f"{file}: cannot be read ({' '.join(str(error).split())})") from None
-    if table.ndim != 2 or table.shape[1] != 2:
-        raise GridError(f"{file}: expected two columns, vacuum Å and flux")
-    return table.T
+        raise GridError(f"{file}: expected two columns, vacuum Å and flux ({error})") from None
+    return Spectrum(wavelength, flux, name=file.name)
