@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from hml import BuildContext, GridError, GridSource, installed, vacuum_to_air
+from hml import BuildContext, GridError, GridSource, installed, parse_config, vacuum_to_air
+from hml import build as make
 from hml.testing import GridChecks
 
 MICRONS = np.linspace(0.8, 1.2, 50)
@@ -198,6 +199,41 @@ def test_ten_is_where_the_cloudless_models_of_a_cloudy_table_stand(real_data: Pa
         truth = np.log(clear.load((teff,)).flux)
         away = {f: np.std(np.log(cloudy.load((f, teff)).flux) - truth) for f in cloudy.space["fsed"].nodes}
         assert min(away, key=away.__getitem__) == 10
+
+
+LEFT_OUT = {  # node, band: where the published models are smooth in their labels
+    "sonora21_NIR": ((1300, 5, 0, 1), [10_000, 24_000], {"teff": [1100, 1500]}),
+    "dback24_NIR": ((1500, 5, 0, 3), [10_000, 24_000], {"teff": [1300, 1700], "fsed": [1, 8]}),
+    "lacy23_JWST-NIRSPEC-PRISM": ((450, 4.5, 0), [30_000, 55_000], {}),
+}
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_the_spectrum_of_a_node_left_out_is_recovered(real_data: Path, tmp_path: Path, name: str) -> None:
+    """By a generator without lines, far better than by the node that is most like it."""
+    node, band, select = LEFT_OUT[name]
+    fields = {**REAL[name][0], "wavelength": band, "select": select}
+    whole = build(real_data / "grids" / f"{name}.npz", **fields)
+    arrays = dict(np.load(real_data / "grids" / f"{name}.npz"))
+    columns = {fields["labels"][label]: value for label, value in zip(whole.space.names, node, strict=True)}
+    gone = np.all([arrays[c].astype(float) == v for c, v in columns.items()], 0)
+    for column, value in fields.get("rows", {}).items():
+        gone &= arrays[column] == value
+    assert gone.sum() == 1
+    np.savez(tmp_path / "less.npz", **{n: a if n == "wave_um" else a[~gone] for n, a in arrays.items()})
+    grid = {"name": "table_npz", "path": str(tmp_path / "less.npz"), **fields}
+    config = parse_config({"grid": grid, "generator": {"lines": False, "error": 0}, "interpolator": "scattered",
+                           "runtime": {"workers": 1}})  # fmt: skip
+    truth = _normal(whole.load(node).flux)
+    found = make(config).spectrum(whole.space.to_dict(node)).flux
+    others = [_normal(whole.load(other).flux) for other in whole.nodes() if other != node]
+    nearest = min(np.sqrt(np.mean((other - truth) ** 2)) for other in others)
+    assert np.sqrt(np.mean((found - truth) ** 2)) < 0.4 * nearest
+
+
+def _normal(flux: np.ndarray) -> np.ndarray:
+    return flux / np.percentile(flux, 99)
 
 
 # --- hml's conformance checks

