@@ -19,6 +19,7 @@ _HOMES = {
     "hml.core.errors": [
         "ArtefactError", "ConfigError", "GridError", "HmlError", "LabelError", "PluginError", "SpectrumError",
     ],
+    "hml.core.filegrid": ["FileGrid", "GridFile", "grid_files", "readable"],
     "hml.core.generator": ["Generator"],
     "hml.core.hookspecs": ["hookimpl"],
     "hml.core.interfaces": [
@@ -28,6 +29,7 @@ _HOMES = {
     ],
     "hml.core.jit": ["compiled"],
     "hml.core.lines": ["Clone", "FoundLines", "LineTable", "Table"],
+    "hml.core.lock": ["alone"],
     "hml.core.paths": ["UserPath", "cache_home", "data_home"],
     "hml.core.pipeline": ["build", "run"],
     "hml.core.raster": ["Raster"],
@@ -36,6 +38,7 @@ _HOMES = {
     "hml.core.selection": ["Selection"],
     "hml.core.space": ["Axis", "Node", "Space"],
     "hml.core.spectrum": ["Frame", "Spectrum"],
+    "hml.core.untrusted": ["read_ecsv"],
     "hml.core.wavelength": ["air_to_vacuum", "vacuum_to_air"],
 }
 _WHERE = {name: module for module, names in _HOMES.items() for name in names}

@@ -25,6 +25,10 @@ from hml.core.errors import HmlError as HmlError
 from hml.core.errors import LabelError as LabelError
 from hml.core.errors import PluginError as PluginError
 from hml.core.errors import SpectrumError as SpectrumError
+from hml.core.filegrid import FileGrid as FileGrid
+from hml.core.filegrid import GridFile as GridFile
+from hml.core.filegrid import grid_files as grid_files
+from hml.core.filegrid import readable as readable
 from hml.core.generator import Generator as Generator
 from hml.core.hookspecs import hookimpl as hookimpl
 from hml.core.interfaces import FetchableGrid as FetchableGrid
@@ -49,6 +53,7 @@ from hml.core.lines import Clone as Clone
 from hml.core.lines import FoundLines as FoundLines
 from hml.core.lines import LineTable as LineTable
 from hml.core.lines import Table as Table
+from hml.core.lock import alone as alone
 from hml.core.paths import UserPath as UserPath
 from hml.core.paths import cache_home as cache_home
 from hml.core.paths import data_home as data_home
@@ -66,6 +71,7 @@ from hml.core.space import Node as Node
 from hml.core.space import Space as Space
 from hml.core.spectrum import Frame as Frame
 from hml.core.spectrum import Spectrum as Spectrum
+from hml.core.untrusted import read_ecsv as read_ecsv
 from hml.core.wavelength import air_to_vacuum as air_to_vacuum
 from hml.core.wavelength import vacuum_to_air as vacuum_to_air
 

@@ -25,6 +25,8 @@ class Loopback:
     requests: list[tuple[str, str | None]] = field(default_factory=list)  # (path, Range)
     sent: int = 0  # bytes of bodies
     cuts: dict[str, list[int]] = field(default_factory=dict)  # name → cut its next bodies after so many bytes
+    hold: threading.Event | None = None  # after a cut say nothing, and hold the line until this is set
+    drip: float = 0.0  # s between two bytes that are sent meanwhile all the same; 0: none are
     answers: dict[str, list[tuple[int, bytes]]] = field(default_factory=dict)  # name → (status, body) instead, in turn
     before: Callable[[str, str | None], None] = lambda path, asked: None  # called before each answer
 
@@ -110,6 +112,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         try:
             self.wfile.write(body if cut is None else body[:cut])
+            if cut is not None and self.state.hold is not None:
+                self.wfile.flush()
+                rest = iter(body[cut:])
+                while not self.state.hold.wait(self.state.drip or 60) and self.state.drip:
+                    self.wfile.write(bytes([next(rest, 0)]))
+                    self.wfile.flush()
         except OSError:  # the client has left
             self.close_connection = True
         self.state.sent += len(body[:cut])

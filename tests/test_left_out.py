@@ -126,8 +126,8 @@ class Wavy(Patchy):
 
 @pytest.mark.parametrize("noise", [0.0, 0.03])
 def test_its_own_error_is_as_large_as_what_it_misses_between_nodes(built, noise):
-    """Within a factor of three, where what is missed at nodes left out is more than five times too large for smooth spectra, and
-    half as much again for those whose nodes have noise that the truth between them has not."""
+    """Within a factor of three, where what is missed at nodes left out is more than five times too large for smooth
+    spectra, and half as much again for those whose nodes have noise that the truth between them has not."""
     grid = Wavy(noise)
     generator = built(grid)
     points = [(t, 4.25) for t in np.arange(4230.0, 4900.0, 37.0)]

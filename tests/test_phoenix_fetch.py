@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import threading
+import time
 from contextlib import contextmanager
+from hashlib import sha256
 from itertools import product
 
 import numpy as np
@@ -15,7 +18,7 @@ from astropy.io import fits
 from loopback import dead_url, serve
 from phoenix_tree import RELEASE, WAVE, WAVES, flux_of, make_tree, relative, write_spectrum
 
-from hml import GridError, quiet
+from hml import GridError, alone, quiet
 from hml.plugins.phoenix import PhoenixConfig
 from hml.plugins.phoenix.source import PhoenixGrid
 
@@ -444,6 +447,18 @@ def test_a_silent_server_is_given_up_after_its_time(original, cache):
         assert right(source) and len(silent.requests) == 1
 
 
+@pytest.mark.parametrize("drip", [0.0, 0.05])
+def test_a_server_that_stops_or_trickles_midway_is_given_up(server, cache, drip):
+    server.cuts[NAME], server.hold, server.drip = [500, 500], threading.Event(), drip
+    source = grid(cache, server.url, timeout=0.3)
+    with pytest.raises(GridError, match="timed out"):
+        source.fetch(quiet)
+    server.hold.set()
+    server.cuts, server.hold = {}, None
+    source.fetch(quiet)
+    assert right(source)
+
+
 def test_when_nobody_answers_every_address_is_listed(cache):
     one, other = dead_url(), dead_url()
     source = grid(cache, one, other)
@@ -484,16 +499,99 @@ def test_offline_uses_what_is_here_and_asks_nobody(server, cache):
     assert source.missing() is None and right(source, NODES[2:4]) and server.requests == []
 
 
-def test_two_processes_do_not_fetch_into_one_folder(server, cache):
-    fcntl = pytest.importorskip("fcntl")
+def test_two_processes_do_not_fetch_into_one_folder(server, cache, caplog):
+    """The second one waits, and finds what the first one got."""
+    caplog.set_level("INFO", "hml")
+    first, second = grid(cache, server.url), grid(cache, server.url)
+    assert second.missing() is not None
+    with alone(cache / "fetch.lock", "the test"):
+        thread = threading.Thread(target=second.fetch, args=(quiet,))
+        thread.start()
+        while "waiting for another process" not in caplog.text:
+            time.sleep(0.01)
+        assert server.requests == []
+    thread.join()
+    assert right(second)
+    server.requests.clear()
+    first.fetch(quiet)
+    assert right(first) and server.requests == []
+
+
+# --- what is recorded of files
+
+
+def test_what_is_fetched_is_recorded_as_sha256sum_writes_it(server, cache):
+    source = grid(cache, server.url)
+    source.fetch(quiet)
+    lines = (cache / "SHA256SUMS").read_text().splitlines()
+    told = dict(reversed(line.split("  ")) for line in lines)
+    assert len(lines) == 2 * len(told)
+    files = list(cache.rglob("*.fits"))
+    assert set(told) == {path.relative_to(cache).as_posix() for path in files}
+    assert all(told[path.relative_to(cache).as_posix()] == sha256(path.read_bytes()).hexdigest() for path in files)
+    before = source.fingerprint()
+    for path in files:
+        os.utime(path, (1, 1))  # as copies and clocks do
+    assert grid(cache, server.url).fingerprint() == before
+
+
+@pytest.mark.parametrize("spoil", ["flip", "cut", "empty"])
+@pytest.mark.parametrize("name", [NAME, WAVE])
+def test_a_file_that_rots_is_named_and_fetched_again(server, cache, caplog, name, spoil):
+    source = grid(cache, server.url)
+    source.fetch(quiet)
+    before, path = source.fingerprint(), next(cache.rglob(name))
+    content = path.read_bytes()
+    at = len(content) // 2
+    spoilt = {"flip": content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :], "cut": content[:at], "empty": b""}
+    path.write_bytes(spoilt[spoil])
+    with pytest.raises(GridError, match=f"{name}: is damaged.*SHA256SUMS"):
+        grid(cache, server.url, offline=True).load(SUN)
+    source = grid(cache, server.url)
+    assert source.missing() is None and right(source)
+    assert f"{name}: is damaged" in caplog.text and "fetched again" in caplog.text
+    assert path.read_bytes() == content and source.fingerprint() == before
+
+
+def test_a_download_must_be_what_is_recorded(server, cache):
     cache.mkdir(parents=True)
-    with (cache / "fetch.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(GridError, match="another process is fetching"):
-            grid(cache, server.url).fetch(quiet)
+    source = grid(cache, server.url)
+    source.fetch(quiet)
+    sums = cache / "SHA256SUMS"
+    sums.write_text(re.sub(r"[0-9a-f]{64}(?=  .*" + re.escape(NAME) + ")", "0" * 64, sums.read_text()) + "torn li")
+    with pytest.raises(GridError, match=rf"{NAME}: what was sent is not what .*SHA256SUMS records"):
+        right(grid(cache, server.url))
+    assert not list(cache.rglob(NAME)) and parts(cache) == []
+    lines = sums.read_text().splitlines(keepends=True)
+    sums.write_text("".join(line for line in lines if NAME not in line))
     source = grid(cache, server.url)
     source.fetch(quiet)
     assert right(source)
+    assert right(grid(cache, server.url))  # the torn line has spoilt no other
+
+
+@pytest.mark.parametrize("spoil", ["digest", "path", "line", "half"])
+def test_a_spoilt_list_is_named_and_put_right(server, cache, caplog, spoil):
+    source = grid(cache, server.url)
+    source.fetch(quiet)
+    before, sums = source.fingerprint(), cache / "SHA256SUMS"
+    lines = sums.read_text().splitlines(keepends=True)
+    at = next(i for i, line in enumerate(lines) if NAME in line)
+    flipped = ("1" if lines[at][0] == "0" else "0") + lines[at][1:]
+    other = {"digest": flipped, "path": lines[at].replace(NAME, NAME.replace("5", "4")), "line": "\0" + lines[at]}
+    sums.write_text("".join(lines[: len(lines) // 2 - 1] if spoil == "half" else
+                            [*lines[:at], other[spoil], *lines[at + 1 :]]))
+    source = grid(cache, server.url)
+    assert source.fingerprint() == before
+    assert right(source)
+    assert ("written anew" in caplog.text) == (spoil in ("digest", "half"))  # of two lines one is enough
+
+
+def test_a_folder_with_a_list_is_held_against_it(tree):
+    path = next(tree.rglob(NAME))
+    (tree / "SHA256SUMS").write_text(f"{'0' * 64}  {path.relative_to(tree).as_posix()}\n")
+    with pytest.raises(GridError, match="is damaged"):
+        grid(tree / "none", path=tree).load(SUN)
 
 
 def test_a_cache_that_cannot_be_written_is_named(server, tmp_path):

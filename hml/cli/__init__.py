@@ -7,8 +7,9 @@ import sys
 
 import typer
 
-from hml.cli import check, config, grid, lines, plot, run, show, spectrum
+from hml.cli import check, config, grid, lines, plot, plugin, run, runs, show, spectrum
 from hml.core.errors import HmlError
+from hml.core.untrusted import printable
 
 INTERRUPTED = 130  # what the shell calls a program that was stopped with Ctrl-C
 
@@ -27,7 +28,9 @@ check.add_to(grid.app)
 app.add_typer(grid.app, name="grid")
 app.add_typer(spectrum.app, name="spectrum")
 app.add_typer(config.app, name="config")
+app.add_typer(runs.app, name="runs")
 show.add_to(app)
+plugin.add_to(app)
 
 
 def main() -> None:
@@ -54,6 +57,4 @@ class _Lines(logging.Handler):
 
 
 def _say(text: str) -> None:
-    # control characters from file headers must not reach the terminal
-    clean = "".join(c for c in text if c.isprintable() or c == "\n")
-    print(f"hml: {clean}", file=sys.stderr, flush=True)
+    print(f"hml: {printable(text)}", file=sys.stderr, flush=True)

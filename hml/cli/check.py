@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 
 from hml.cli.grid import Alpha, Band, Feh, Logg, Name, Teff, parts_of
 from hml.cli.options import ConfigFile, Json, Sets
+from hml.core.untrusted import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from hml.core.space import Node
 
 SHOWN = 20  # nodes of a kind
+MOST_ROWS = 100  # of the table
 
 
 def add_to(app: typer.Typer) -> None:
@@ -56,18 +59,28 @@ def check(
         return
     axis = max(found.space.axes, key=lambda axis: len(axis.nodes))
     values = found.nodes[:, found.space.names.index(axis.name)]
-    rows = [[f"{v:g}", *_shown(found.left_out[values == v])] for v in axis.nodes]
+    rows = [[name, *_shown(found.left_out[here])] for name, here in _stretches(values)]
     table(f"left out: rms of a node from what its neighbours along {axis.name} tell of it, 1e-4",
           [axis.name, "median", "largest", "nodes"], rows)  # fmt: skip
     for label, intervals in found.breaks.items():
         for i in intervals:
             low, high = found.space[label].nodes[i : i + 2]
-            print(f"break along {label} between {low:g} and {high:g}: each side is interpolated on its own")
+            print(f"break along {printable(label)} between {low:g} and {high:g}: each side is interpolated on its own")
     _tell("far from what its neighbours tell", [found.space.to_dict(node) for node in found.bad])
     for flag, nodes in marked.items():
         _tell(flag.replace("_", " "), nodes)
     if plot is not None:
         print(f"{plot} written")
+
+
+def _stretches(values: Any) -> list[tuple[str, Any]]:
+    """Every value of a label and which nodes have it; of scattered nodes ten stretches."""
+    each = np.unique(values)
+    if len(each) <= MOST_ROWS:
+        return [(f"{value:g}", values == value) for value in each]
+    ends = np.linspace(each[0], each[-1], 11)
+    place = np.clip(np.searchsorted(ends, values, side="right") - 1, 0, 9)
+    return [(f"{low:g} to {high:g}", place == i) for i, (low, high) in enumerate(pairwise(ends))]
 
 
 def _shown(rms: Any) -> list[str]:
@@ -77,7 +90,7 @@ def _shown(rms: Any) -> list[str]:
 
 def _tell(what: str, nodes: list[dict[str, float]]) -> None:
     for node in nodes[:SHOWN]:
-        print(f"{what}: " + ", ".join(f"{label} {value:g}" for label, value in node.items()))
+        print(f"{what}: " + ", ".join(f"{printable(label)} {value:g}" for label, value in node.items()))
     if len(nodes) > SHOWN:
         print(f"{what}: {len(nodes) - SHOWN} more (--json lists all)")
 

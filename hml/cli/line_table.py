@@ -14,7 +14,7 @@ SHOWN = 40  # rows of a table, unless more are asked for
 
 def show_catalogue(found: Catalogue, strongest: int | None, output: Path | None, json: bool) -> None:
     """A table, JSON, or a file, and what the numbers mean."""
-    from hml.cli.show import console, print_json
+    from hml.cli.show import print_json, say
     from hml.core.catalogue import write_catalogue
 
     told = _told(found)
@@ -26,7 +26,7 @@ def show_catalogue(found: Catalogue, strongest: int | None, output: Path | None,
     if output is None:
         _table(found, strongest)
     lines = [f"{len(found.tracks):,} tracks", *(f"{name}: {text}" for name, text in told.items())]
-    console().print("\n".join([*lines, *([f"file: {output}"] if output else [])]), markup=False)
+    say("\n".join([*lines, *([f"file: {output}"] if output else [])]))
 
 
 def _told(found: Catalogue) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def _told(found: Catalogue) -> dict[str, Any]:
 
 def _table(found: Catalogue, strongest: int | None) -> None:
     """The first rows, or all that were asked for."""
-    from hml.cli.show import console, table
+    from hml.cli.show import say, table
 
     rows = found.rows()
     shown = rows if strongest is not None else rows[:SHOWN]
@@ -59,7 +59,7 @@ def _table(found: Catalogue, strongest: int | None) -> None:
         columns += ["line", "χ (eV)", "log gf", "Δv (km/s)", "of", "margin", "others"]
     table("", columns, [_cells(row) for row in shown], (0, 1, 2, 3, 5, 6, 8, 9, 10, 11, 12))
     if len(shown) < len(rows):
-        console().print(f"the first {len(shown)} are shown; more with --strongest N, --wavelength, --json or --output")
+        say(f"the first {len(shown)} are shown; more with --strongest N, --wavelength, --json or --output")
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from hml.cli.options import Json
+from hml.core.untrusted import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,6 +30,11 @@ def console() -> Console:
     return Console(highlight=False, soft_wrap=True)
 
 
+def say(text: str) -> None:
+    """Lines for a person; whatever file their words are from, a terminal shows them and obeys none."""
+    console().print(printable(text), markup=False)
+
+
 def print_json(data: Any) -> None:
     from hml.core.store import to_json
 
@@ -41,11 +47,12 @@ def table(title: str, columns: list[str], rows: list[list[str]], right: tuple[in
     from rich.markup import escape
     from rich.table import Table
 
+    title = escape(printable(title))
     made = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, title_style="bold", pad_edge=False)
     for i, column in enumerate(columns):
         made.add_column(column, justify="right" if i in right else "left", overflow="fold")
     for row in rows:
-        made.add_row(*map(escape, row))
+        made.add_row(*(escape(printable(cell)) for cell in row))
     console().print(made)
 
 
@@ -87,7 +94,7 @@ def show_result(result: RunResult, json: bool) -> None:
         f"results: {result.folder}",
         f"report: {result.folder}/report.html",
     ]
-    console().print("\n".join(lines), markup=False)
+    say("\n".join(lines))
 
 
 def show_ranking(ranking: Mapping[str, Any]) -> None:
@@ -101,7 +108,7 @@ def show_ranking(ranking: Mapping[str, Any]) -> None:
     title = f"\nGrids, by mean squared residual of left-out blocks of {ranking['pixels']:,} pixels that all can use"
     table(title, ["", "grid", "score", "behind", "result"], rows, (0, 2, 3))
     for name, reason in ranking["left_out"].items():
-        console().print(f"left out: {name}: {reason}", markup=False)
+        say(f"left out: {name}: {reason}")
 
 
 def _row(p: Measured, known: bool, drawn: bool) -> list[str]:
@@ -135,7 +142,7 @@ def show_batch(batch: Batch, json: bool) -> None:
     shown = [_batch_row(row, names) for row in rows[:MOST_ROWS]]
     table("", ["file", *names, "status"], shown, tuple(range(1, len(names) + 1)))
     if len(rows) > MOST_ROWS:
-        console().print(f"… and {len(rows) - MOST_ROWS:,} more")
+        say(f"… and {len(rows) - MOST_ROWS:,} more")
     new = batch.asked - batch.kept
     rate = f", {new / batch.seconds:.2f} a second" if new and batch.seconds > 0 else ""
     lines = [
@@ -144,7 +151,7 @@ def show_batch(batch: Batch, json: bool) -> None:
         f"measured now: {new:,} in {batch.seconds:.1f} s{rate}; kept from before: {batch.kept:,}",
         f"results: {batch.path}",
     ]
-    console().print("\n".join(lines), markup=False)
+    say("\n".join(lines))
 
 
 def _batch_row(row: Row, names: list[str]) -> list[str]:
@@ -177,7 +184,7 @@ def show_protocol(outcome: Protocol, json: bool) -> None:
         [who, *(f"{errors[n]:.3g}" if n in errors else "–" for n in names)] for who, errors in outcome.summary.items()
     ]
     table("Mean absolute error", ["", *names], rows, tuple(range(1, len(names) + 1)))
-    console().print(f"{len(outcome.stars)} spectra; results: {outcome.folder}", markup=False)
+    say(f"{len(outcome.stars)} spectra; results: {outcome.folder}")
 
 
 def _point(values: Mapping[str, float]) -> str:

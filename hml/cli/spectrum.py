@@ -42,13 +42,13 @@ def info(
 
 
 def _show(facts: dict[str, Any]) -> None:
-    from hml.cli.show import console, show_facts, table
+    from hml.cli.show import say, show_facts, table
 
     show_facts("spectrum", _summary(facts), False)
     rows = [_row(order) for order in facts["order"]]
     table("Orders", ["order", "vacuum Å", "pixels", "used", "S/N", "noise / photons", "masked"], rows, (0, 2, 3, 4, 5))
     for note in facts["notes"]:
-        console().print(f"note: {note}", markup=False)
+        say(f"note: {note}")
 
 
 def _summary(facts: dict[str, Any]) -> dict[str, str]:

@@ -15,7 +15,8 @@ from hml.core.batch_table import CRASHED, Heading, Ledger, Row, one_line, read_b
 from hml.core.components import Progress, quiet
 from hml.core.config import RunConfig
 from hml.core.errors import ConfigError
-from hml.core.store import write_text
+from hml.core.lock import alone
+from hml.core.store import sweep
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,13 @@ def infer_many(
     is told in its row. Rows that are in the table already are kept where the content of the file, the config and the
     generator are the same; ArtefactError if the table is of another config or generator."""
     paths, output = _distinct(config, files), Path(output)
+    with alone(output.with_name(f".{output.name}.lock"), str(output), wait=False):
+        return _infer_many(config, paths, output, progress)
+
+
+def _infer_many(config: RunConfig, paths: Sequence[Path], output: Path, progress: Progress) -> Batch:
+    sweep(output.parent, output.name)
     before = read_batch(output) if output.exists() else None
-    _try_writing(output)
     desk = Desk.of(config, progress)
     ledger = Ledger(output, desk.heading())
     tasks = [Task(place, file, fingerprint(file)) for place, file in enumerate(paths)]
@@ -81,13 +87,6 @@ def _distinct(config: RunConfig, files: Sequence[Path | str]) -> list[Path]:
     if twice:
         raise ConfigError(f"{twice[0]}: named more than once; name every file once")
     return paths
-
-
-def _try_writing(output: Path) -> None:
-    """Better no start than no place for the results."""
-    trial = output.with_name(f".{output.name}.trial")
-    write_text(trial, "")
-    trial.unlink()
 
 
 def fingerprint(file: Path) -> str:

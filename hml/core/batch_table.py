@@ -14,6 +14,7 @@ import numpy as np
 from hml.core.errors import ArtefactError
 from hml.core.space import UNITS
 from hml.core.store import write_text
+from hml.core.untrusted import read_ecsv
 
 KIND, SCHEMA = "hml batch", 1
 LARGEST = 500_000_000  # bytes of a table that is read
@@ -136,10 +137,8 @@ def read_batch(path: Path) -> tuple[Heading, list[Row]]:
     if not path.is_file() or path.stat().st_size > LARGEST:
         what = "is larger than any table of results" if path.is_file() else "is not a file"
         raise ArtefactError(f"{path}: {what}; {ELSEWHERE}")
-    from astropy.table import Table
-
     try:
-        table = Table.read(path, format="ascii.ecsv")
+        table = read_ecsv(path)
         if table.meta.get("kind") != KIND or table.meta.get("schema") != SCHEMA:
             raise ValueError("it is another table")
         told = {name: table.meta[name] for name in ("parameters", "generator", "config", "versions")}

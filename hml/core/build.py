@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hml.core.compat import check_nodes
+from hml.core.compat import check_nodes, check_sharpness
 from hml.core.continuum import bands_of
 from hml.core.errors import ArtefactError
 from hml.core.fitting import line_table
@@ -21,6 +21,7 @@ from hml.core.parts import Parts, Plan
 from hml.core.pseudo import PseudoContinuum
 from hml.core.shelf import Shelf
 from hml.core.space import Floats
+from hml.core.store import verify
 
 log = logging.getLogger(__name__)
 
@@ -29,13 +30,20 @@ def obtain_generator(parts: Parts, plan: Plan) -> Generator:
     """The generator of this config: found if it was built before, else built (what is missing of it) and stored."""
     shelf = Shelf.of(parts, plan)
     found = _stored(shelf, parts.context.device)
-    return _made(parts, plan, shelf) if found is None else found
+    if found is not None:
+        return found
+    with shelf.alone():
+        found = _stored(shelf, parts.context.device)  # another run may have made it while this one waited
+        return _made(parts, plan, shelf) if found is None else found
 
 
 def _stored(shelf: Shelf, device: str) -> Generator | None:
     """A damaged generator counts as absent."""
     try:
-        return Generator.load(shelf.generator, device) if shelf.generator.exists() else None
+        if not shelf.generator.exists():
+            return None
+        verify(shelf.generator)
+        return Generator.load(shelf.generator, device)
     except ArtefactError as error:
         log.warning("stored generator not used, it is made again: %s", error)
         return None
@@ -43,8 +51,9 @@ def _stored(shelf: Shelf, device: str) -> Generator | None:
 
 def _made(parts: Parts, plan: Plan, shelf: Shelf) -> Generator:
     check_nodes(parts.config, plan.space, plan.used)
-    lines, cloned = line_table(parts, plan, shelf)
     sample = parts.prepared(plan.used[0])
+    check_sharpness(parts.config, sample, parts.grid.resolving_power)
+    lines, cloned = line_table(parts, plan, shelf)
     header = {
         "grid": {"fingerprint": parts.grid.fingerprint(), **parts.config.grid.to_data()},
         "unit": sample.unit,
@@ -77,11 +86,13 @@ def _column(like: Table, rows: Sequence[Floats], name: str) -> Table:
 def _completed(parts: Parts, folder: Path, generator: Generator, tables: dict[str, Table]) -> Generator:
     """With the residual, and then with its own error, as far as they are wished."""
     config = parts.config.generator
-    if config.residual:
-        shapes, strengths = residual(parts, folder, generator, tables["lines"])
+    if config.kept:
+        shapes, strengths, left = residual(parts, folder, generator, tables["lines"])
         if len(shapes):
             tables["residual"] = strengths
             generator = with_residual(generator, shapes, strengths, parts.config, parts.context)
+        if not config.lines:
+            generator = generator.changed({}, header={**generator.header, "clone_rms": left})
     if config.error and parts.config.associate.method != "paper":  # whose table has numbers that mean nothing
         arrays, left_out = error(parts, folder, generator, tables)
         generator = generator.changed(arrays, header={**generator.header, "left_out": left_out})

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hml.core.around import told_around
 from hml.core.breaks import find_breaks
 from hml.core.coordinates import SIDE, smoothest, told
 from hml.core.executor import PartsWork, run_all
@@ -26,8 +27,9 @@ AROUND = 1.5  # grid steps: which nodes are around
 
 @dataclass(frozen=True, eq=False)
 class GridCheck:
-    """left_out `[M]`: rms of a node's spectrum from what its neighbours along the longest axis tell of it, over the
-    error that nodes with an error of one would have, NaN where there are too few of them; in normalised flux.
+    """left_out `[M]`: rms of a node's spectrum from what its neighbours along the longest axis tell of it (those
+    around, where no nodes are on lines), over the error that nodes with an error of one would have, NaN where there are
+    too few of them; in normalised flux.
     coordinates: label → that of `COORDINATES` in which spectra are smoothest."""
 
     space: Space
@@ -112,7 +114,7 @@ def left_out_rms(space: Space, nodes: Floats, flux: Floats, breaks: Breaks) -> F
     """See `GridCheck.left_out`, for spectra `[M, n]`. Neighbours beyond a break do not count."""
     p = max(range(len(space)), key=lambda p: len(space.axes[p].nodes))
     out = np.full(len(nodes), np.nan)
-    for m, others, weights in told(space, nodes, p, breaks):
+    for m, others, weights in [*told(space, nodes, p, breaks)] or told_around(nodes):
         out[m] = np.sqrt(np.mean((weights @ flux[others] - flux[m]) ** 2) / (1 + weights @ weights))
     return out
 

@@ -26,6 +26,7 @@ from hml.core.errors import ConfigError, PluginError
 from hml.core.paths import UserPath
 from hml.core.registry import Registry, installed
 from hml.core.selection import Selection
+from hml.core.untrusted import LONGEST, parse_yaml
 
 # --- slots -----------------------------------------------------------------------------------------------------
 
@@ -144,6 +145,7 @@ class GridConfig(ComponentConfig):
 
 FASTEST = 30_000.0  # km/s; a tenth of the speed of light is no star's
 FASTEST_ROTATION = 1000.0  # km/s
+SHOWN = 20  # mistakes that are told at once
 
 # --- sections --------------------------------------------------------------------------------------------------
 
@@ -225,11 +227,17 @@ class GeneratorConfig(ComponentConfig):
     )
     window: int | None = Field(None, ge=3, description="pixels in all around each centre; null: per line, by tolerance")
     tolerance: float = Field(1e-7, gt=0, lt=0.1, description="a line's wing is cut where it falls below this")
-    residual: float = Field(
-        0.1,
+    lines: bool = Field(
+        True,
+        description="false: no lines, for grids too coarse to have any; the residual is all there is, see "
+        "[coarse grids](grids.md#coarse-grids)",
+    )
+    residual: float | None = Field(
+        None,
         ge=0,
         le=1,
-        description="bytes of what is kept of the spectra besides lines, over those of all nodes' pixels; 0: none",
+        description="bytes of what is kept of the spectra besides lines, over those of all nodes' pixels; 0: none; "
+        "null: 0.1, without lines 1",
     )
     error: int = Field(
         16,
@@ -244,6 +252,11 @@ class GeneratorConfig(ComponentConfig):
         "fill",
         description="where the grid lacks nodes that the interpolator needs: make them up from those around, or stop",
     )
+
+    @property
+    def kept(self) -> float:
+        """The part that `residual` means."""
+        return (0.1 if self.lines else 1.0) if self.residual is None else self.residual
 
 
 class MaskConfig(ComponentConfig):
@@ -559,12 +572,14 @@ def parse_config(raw: Mapping[str, Any], *, source: str = "config", registry: Re
         problems = dict.fromkeys(
             f"{_place(e['loc'])}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
         )
-        raise ConfigError(f"{source}: " + "; ".join(problems)) from None
+        more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+        raise ConfigError(f"{source}: " + "; ".join(list(problems)[:SHOWN]) + more) from None
 
 
 def _place(where: tuple[str | int, ...]) -> str:
     """A field's place as users write it, without the names of pydantic's own steps."""
-    return ".".join(str(part) for part in where if not str(part).endswith(("]", ")"))) or "top level"
+    names = (str(part) for part in where if not str(part).endswith(("]", ")")))
+    return ".".join(name if name.isprintable() else repr(name)[1:-1] for name in names) or "top level"
 
 
 def dump_config(config: RunConfig) -> str:
@@ -575,13 +590,12 @@ def dump_config(config: RunConfig) -> str:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    import yaml
-
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with path.open(encoding="utf-8") as file:
+            raw = parse_yaml(file.read(LONGEST + 1))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
     if raw is None:
         return {}
@@ -590,16 +604,22 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return raw
 
 
+def read_edits(items: Sequence[str]) -> dict[str, Any]:
+    """Plain data made of `"part.field=value"` alone, the values in YAML; ConfigError names the item."""
+    raw: dict[str, Any] = {}
+    for item in items:
+        _put(raw, *_edit(item))
+    return raw
+
+
 def _edit(item: str) -> tuple[str, Any]:
     """`field=value` as a user writes it, the value in YAML."""
-    import yaml
-
     where, sign, text = item.partition("=")
     if not sign or not where:
         raise ConfigError(f"--set {item}: expected field=value, such as grid.teff=[3000,4000]")
     try:
-        return where, yaml.safe_load(text)
-    except yaml.YAMLError:
+        return where, parse_yaml(text)
+    except ValueError:
         raise ConfigError(f"--set {item}: {text!r} is not YAML") from None
 
 

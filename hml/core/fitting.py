@@ -16,7 +16,7 @@ from hml.core.clone import Start
 from hml.core.errors import GridError
 from hml.core.executor import run_all
 from hml.core.lines import FoundLines, LineTable
-from hml.core.nodes import ADVICE, Cloning, Job, NodeClone, read_clone, write_clone
+from hml.core.nodes import ADVICE, Cloning, Job, NodeClone, read_clone, unfitted, write_clone
 from hml.core.parts import Parts, Plan
 from hml.core.rounds import agreed, fitted, no_tracks, spreads, typical_width, with_more
 from hml.core.shelf import Shelf
@@ -31,19 +31,25 @@ def clone_nodes(parts: Parts, plan: Plan, shelf: Shelf) -> list[NodeClone]:
 
 
 def line_table(parts: Parts, plan: Plan, shelf: Shelf) -> tuple[LineTable, list[NodeClone]]:
-    """The line table, and the fits at its nodes that it is made of."""
+    """The line table, and the fits at its nodes that it is made of; without a line, where none are wished."""
     if parts.config.associate.method == "paper":
         cloned = clone_nodes(parts, plan, shelf)
         return identical(plan.space, np.array(plan.used), [c.clone for c in cloned]), cloned
     found, grid = _survey(parts, plan)
+    if not parts.config.generator.lines:
+        nodes = [tuple(node) for node in grid.nodes.tolist()]
+        return no_tracks(grid, parts.profile), [unfitted(parts, node) for node in nodes]
     return _tracked(parts, replace(plan, used=tuple(map(tuple, grid.nodes.tolist()))), shelf, found, grid)
 
 
 def _survey(parts: Parts, plan: Plan) -> tuple[list[FoundLines], GridCheck]:
-    """The lines that stand out at each node, and how smooth the grid is; without its bad nodes, if that is wished."""
-    seen = look(parts, plan.used, "finding lines", lines=True)
+    """The lines that stand out at each node, if any are wished, and how smooth the grid is; without its bad nodes, if
+    that is wished."""
+    wished = parts.config.generator.lines
+    seen = look(parts, plan.used, "finding lines" if wished else "loading", lines=wished)
     found = [one.found for one in seen]
-    if bare := [node for node, lines in zip(plan.used, found, strict=True) if len(lines) == 0]:
+    bare = [node for node, lines in zip(plan.used, found, strict=True) if len(lines) == 0]
+    if wished and bare:
         raise GridError(f"{parts.grid.space.to_dict(bare[0])}: no lines found; {ADVICE}")
     nodes, flux = np.array(plan.used), np.stack([one.sample for one in seen])
     grid = checked(plan.space, nodes, flux)

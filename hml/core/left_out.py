@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hml.core.around import told_around
 from hml.core.coordinates import Told, counted, spaced, told
 from hml.core.generator import ERROR, Generator
 from hml.core.interfaces import Manifold
@@ -29,9 +30,11 @@ def error(
     """What the generator misses between nodes, judged by what it misses at nodes left out (`shares`): arrays as
     `hml.core.generator.ERROR` names them, and the rms at each node left out. `tables` are all that it is made of, by
     the names of its series and `lines`. Each node is told by the others on a line with it, along every axis that has
-    nodes enough."""
+    nodes enough; by those around, where no nodes are on lines."""
     table = tables["lines"]
     items = {p: list(told(*_along(table, p))) for p in range(len(table.space))}
+    if not any(items.values()):
+        items = {0: list(told_around(table.nodes))}
     nodes = [node for some in items.values() for node in _nodes(table, some)]
     axes = np.repeat(list(items), [len(some) for some in items.values()]).astype(np.int64)
     with missed_at(parts, folder, "left out", len(nodes), len(generator.wavelength)) as rows:
@@ -104,8 +107,8 @@ def _apart(
 def _steps(table: Table, p: int) -> Floats:
     """Where nodes are along an axis, in its coordinate, counted in (median) steps."""
     name = table.coordinates.get(table.space.names[p], "identity")
-    step = float(np.median(np.diff(counted(np.array(table.space.axes[p].nodes), name))))
-    return counted(table.nodes[:, p], name) / step
+    steps = np.diff(counted(np.array(table.space.axes[p].nodes), name))
+    return counted(table.nodes[:, p], name) / (np.median(steps) if len(steps) else 1.0)
 
 
 def _squares(

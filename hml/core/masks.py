@@ -14,7 +14,7 @@ from hml.core.errors import SpectrumError
 from hml.core.space import Floats
 from hml.core.spectrum import Bools, Spectrum
 
-LARGEST_FILE = 200_000_000  # bytes
+LARGEST_FILE = 60_000_000  # bytes
 
 
 class Mask(NamedTuple):

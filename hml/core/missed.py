@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -21,23 +22,25 @@ from hml.core.interfaces import Manifold
 from hml.core.lines import Table
 from hml.core.parts import Parts
 from hml.core.paths import data_home
-from hml.core.residual import affordable, patterns
+from hml.core.residual import Kind, Shapes, affordable, patterns, rms_left
 from hml.core.space import Node, Space
-from hml.core.store import read_arrays, write_arrays
+from hml.core.store import read_arrays, unwritable, write_arrays
 from hml.core.work import Alive, Facts, Message
 
 LINES = "lines"  # the name of their numbers among those of series
 HALF = "generator without numbers"
 
 
-def residual(parts: Parts, folder: Path, generator: Generator, lines: Table) -> tuple[NDArray[np.int8], Table]:
-    """Patterns `[R, N]` of what the generator misses at the nodes of a table, and their strengths there. `folder` is
-    for what may be larger than memory."""
+def residual(parts: Parts, folder: Path, generator: Generator, lines: Table) -> tuple[Shapes, Table, list[float]]:
+    """Patterns `[R, N]` of what the generator misses at the nodes of a table, their strengths there, and, of a
+    generator without lines, the rms of what they leave at each. `folder` is for what may be larger than memory."""
     nodes = [tuple(node) for node in lines.nodes.tolist()]
     with missed_at(parts, folder, "residual", len(nodes), len(generator.wavelength)) as rows:
-        missed = rows.filled(generator, nodes)
-        shapes, found = patterns(missed, affordable(missed, parts.config.generator.residual))
-    return shapes, replace(lines, values=found[..., None], names=("strength",))
+        missed, config = rows.filled(generator, nodes), parts.config.generator
+        kind: Kind = np.int8 if config.lines else np.float32
+        shapes, found = patterns(missed, affordable(missed, config.kept, kind), kind)
+        left = [] if config.lines else rms_left(missed, shapes, found)
+    return shapes, replace(lines, values=found[..., None], names=("strength",)), left
 
 
 def difference(parts: Parts, generator: Generator, node: Node) -> NDArray[np.float32]:
@@ -155,8 +158,20 @@ class Rows:
 
 @contextmanager
 def missed_at(parts: Parts, folder: Path, task: str, count: int, pixels: int) -> Iterator[Rows]:
-    with TemporaryDirectory(dir=folder) as place, parts.context.progress(task, total=count, unit="nodes") as advance:
-        # more than one, since an empty file cannot be mapped
-        values = np.memmap(Path(place) / "missed", np.float32, "w+", shape=(max(count, 1), pixels))[:count]
+    folder.mkdir(parents=True, exist_ok=True)
+    with scratch(folder, count, pixels) as values, parts.context.progress(task, total=count, unit="nodes") as advance:
         yield Rows(parts, values, advance)
-        del values
+
+
+@contextmanager
+def scratch(folder: Path, rows: int, columns: int) -> Iterator[NDArray[np.float32]]:
+    """Numbers `[rows, columns]` in a file without a name, which so ends with the process, however that one ends.
+    ArtefactError where there is no room: a disk that is full when a map is written to would kill the process."""
+    shape = max(rows, 1), columns  # an empty file cannot be mapped
+    try:
+        with TemporaryFile(dir=folder) as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, 4 * shape[0] * shape[1])
+            yield np.memmap(file, np.float32, "w+", shape=shape)[:rows]
+    except OSError as error:
+        raise unwritable(folder, error) from None

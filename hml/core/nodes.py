@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 FAINTER = 0.2  # times `clone.hidden`: what shows at many nodes need not stand out at one
 
-ADVICE = "find.prominence may be too high, or the grid too coarse to have lines"
+ADVICE = "find.prominence may be too high, or the grid too coarse to have lines (then set generator.lines=false)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +112,13 @@ def _fitted(
     return NodeClone(replace(clone, meta={**clone.meta, "found": found}), continuum, error)
 
 
+def unfitted(parts: Parts, node: Node) -> NodeClone:
+    """A clone without lines."""
+    params = parts.profile.params
+    clone = Clone(np.zeros(0), np.zeros((0, len(params))), params, np.zeros(0), 0.0, {"found": 0})
+    return NodeClone(clone, *compress(parts.prepared(node)))
+
+
 def _imported(parts: Parts, spectrum: Spectrum, node: Node, folder: Path) -> NodeClone:
     """A clone that blase made, with its rms on this node's spectrum."""
     clone = read_blase(folder / blase_name(parts.grid.space.to_dict(node)))
@@ -157,6 +164,6 @@ def read_clone(path: Path, made_from: Mapping[str, str]) -> NodeClone | None:
         if header["made_from"] != made_from:
             return None
         return clone_heard(Message(header, arrays))
-    except (ArtefactError, KeyError) as error:
+    except (ArtefactError, KeyError, TypeError, ValueError) as error:
         log.debug("%s", error)
         return None

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import io
 import os
+import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +21,14 @@ from hml.core.generator import Generator
 from hml.core.infer import Inference
 from hml.core.interfaces import Status
 from hml.core.likelihood import SpectrumObjective
+from hml.core.lock import alone
 from hml.core.observe import Target
 from hml.core.page import page
 from hml.core.paths import data_home
 from hml.core.posterior import write_posterior
 from hml.core.result import Measured, RunResult
 from hml.core.space import UNITS
-from hml.core.store import digest, to_json, versions, write_bytes, write_text
+from hml.core.store import digest, sweep, to_json, versions, write_bytes, write_text
 from hml.core.verdict import verdict
 
 IN_PAGE = ("convergence.png", "corner.png")
@@ -34,9 +38,9 @@ IN_PAGE = ("convergence.png", "corner.png")
 @contextmanager
 def run_folder(output: Path | None) -> Iterator[Path]:
     """The folder of a run, made and tried at once: better no start than no place for the result. If the run fails, an
-    empty one is removed again."""
-    folder = output or data_home() / "runs" / f"{datetime.datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}"
-    folder, made = folder.absolute(), not folder.exists()
+    empty one is removed again. No other run may use it meanwhile."""
+    folder = (output or _unused(data_home() / "runs")).absolute()
+    made = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -44,13 +48,20 @@ def run_folder(output: Path | None) -> Iterator[Path]:
             f"{folder}: cannot be made ({error.strerror}); choose another place with --output or HML_HOME"
         ) from None
     try:
-        write_text(folder / ".hml-run", "")
-        (folder / ".hml-run").unlink()
-        yield folder
+        with alone(folder / ".hml-run", str(folder), wait=False):
+            sweep(folder)
+            yield folder
     except BaseException:
         if made and not any(folder.iterdir()):
             folder.rmdir()
         raise
+
+
+def _unused(runs: Path) -> Path:
+    """Named by time and process; a clock that was set back may have named another so."""
+    name = f"{datetime.datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}"
+    names = (f"{name}-{i}" if i else name for i in count())
+    return next(runs / name for name in names if not (runs / name).exists())
 
 
 def collect(
@@ -94,11 +105,31 @@ def collect(
             "grid": generator.header["grid"]["fingerprint"],
             "generator": generator.header["key"],
             "config": digest(data),
+            "spectrum": _content(target),
         },
         folder=str(folder),
+        machine=machine(),
         config=data,
         posterior=found.sampled.facts() if found.sampled else None,
     )
+
+
+def _content(target: Target) -> str:
+    """A digest of the numbers that were measured, after masks and all that is done to a spectrum before."""
+    found = hashlib.sha256()
+    for order in target.orders:
+        for array in (order.wavelength, order.flux, order.error, order.used):
+            found.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()
+
+
+def machine() -> dict[str, str]:
+    """What of this machine decides the last digits of sums."""
+    import torch
+    from llvmlite.binding import get_host_cpu_name
+
+    processor = f"{platform.machine()} {get_host_cpu_name()}"
+    return {"processor": processor, "python": platform.python_version(), "threads": str(torch.get_num_threads())}
 
 
 def _measured(found: Inference, name: str, truth: float | None) -> Measured:
@@ -133,7 +164,8 @@ def write_run(
     write_text(folder / "labels.ecsv", label_table(result))
     write_bytes(folder / "fit.png", figures.fit(found))
     write_bytes(folder / "convergence.png", figures.convergence(found, target.truth))
-    write_bytes(folder / "lines.png", figures.line_counts(generator))
+    if len(generator):
+        write_bytes(folder / "lines.png", figures.line_counts(generator))
     if found.sampled is not None:
         write_bytes(folder / "corner.png", figures.corner(found.sampled, target.truth, found.values))
         write_posterior(found.sampled, UNITS, folder)

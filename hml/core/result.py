@@ -36,6 +36,7 @@ class RunResult:
     versions: Mapping[str, str]
     fingerprints: Mapping[str, str]
     folder: str
+    machine: Mapping[str, str] = field(default_factory=dict)  # what of it decides the last digits
     config: Mapping[str, Any] = field(default_factory=dict)
     posterior: Mapping[str, Any] | None = None  # how it was sampled, and quantiles and diagnostics of each parameter
     ranking: Mapping[str, Any] | None = None  # where several grids were tried: their order, and why others were not

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from hml.core.lock import alone
 from hml.core.parts import Parts, Plan
 from hml.core.paths import data_home
 from hml.core.registry import origins
 from hml.core.space import Node
-from hml.core.store import SCHEMA, digest
+from hml.core.store import SCHEMA, digest, sweep
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,17 @@ class Shelf:
         manifold = [data["interpolator"], origins([("interpolators", config.interpolator.name)])]
         key = digest(cloned, data["associate"], manifold, data["generator"], plan.used)
         return cls(folder, folder / f"clones-{cloned[:12]}", folder / f"generator-{key[:12]}.safetensors", key)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """No other run makes these clones, tracks or generators meanwhile. What killed ones left unfinished is swept
+        up."""
+        with alone(self.folder / f"{self.clones.name}.lock", str(self.folder)):
+            rounds = self.folder.glob(f"{self.clones.name.replace('clones', 'tracks')}-*")
+            swept = sum(map(sweep, (self.clones, *rounds))) + sweep(self.folder, self.generator.name)
+            if swept:
+                log.info("%s: %d unfinished files of a run that was killed were removed", self.folder, swept)
+            yield
 
     def clone(self, node: Node, space_names: Sequence[str]) -> Path:
         return self.clones / ("_".join(f"{n}{v:+g}" for n, v in zip(space_names, node, strict=True)) + ".safetensors")

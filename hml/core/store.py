@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any
@@ -29,7 +30,13 @@ def digest(*parts: Any) -> str:
 
 def to_json(data: Any) -> str:
     """Plain data as JSON text; NaN and infinity become null, since JSON has no word for them."""
-    return json.dumps(_finite(data), indent=1, ensure_ascii=False, default=str)
+    text = json.dumps(_finite(data), indent=1, ensure_ascii=False, default=str)
+    return re.sub(r"[^\x20-\x7e\n]", _escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """JSON lets some characters pass that command a terminal."""
+    return found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1]
 
 
 def _finite(data: Any) -> Any:
@@ -61,9 +68,7 @@ def _beside(path: Path) -> Iterator[IO[bytes]]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     except OSError as error:
-        raise ArtefactError(
-            f"{path}: cannot be written ({error.strerror}); choose another place with --output or HML_HOME"
-        ) from None
+        raise unwritable(path, error) from None
     part = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -73,9 +78,27 @@ def _beside(path: Path) -> Iterator[IO[bytes]]:
         part.chmod(0o644)
         part.replace(path)
     except OSError as error:
-        raise ArtefactError(f"{path}: cannot be written ({error.strerror})") from None
+        raise unwritable(path, error) from None
     finally:
         part.unlink(missing_ok=True)
+
+
+def unwritable(path: Path, error: OSError) -> ArtefactError:
+    """What the system had against writing there, and what to do."""
+    reason = error.strerror or error
+    return ArtefactError(
+        f"{path}: cannot be written ({reason}); make room, or choose another place with --output or HML_HOME"
+    )
+
+
+def sweep(folder: Path, name: str = "") -> int:
+    """Remove unfinished files of processes that were killed, of the artefact `name` or of all in a folder, and say how
+    many there were. Only for a caller who knows that nobody writes there now."""
+    left = [part for part in folder.glob(f".{name or '*'}.{'?' * 8}.part") if part.is_file()]  # as `_beside` has them
+    for part in left:
+        with suppress(OSError):
+            part.unlink()
+    return len(left)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from hml.core.errors import LineListError
 from hml.core.linelist.species import species_name
 from hml.core.linelist.values import Medium, Rows
+from hml.core.untrusted import read_ecsv
 
 NAMES = {
     "wavelength": ("wavelength", "wavelength_vac", "wavelength_vacuum", "wavelength_air", "wave", "wl"),
@@ -36,10 +37,8 @@ def parse(path: Path) -> Rows:
 
 
 def _table(path: Path) -> Any:
-    from astropy.table import Table
-
     try:
-        return Table.read(path, format="ascii.ecsv")
+        return read_ecsv(path)
     except Exception as error:  # astropy raises what it meets in a broken file: index, type, YAML errors
         reason = " ".join(str(error).split())[:200]
         raise LineListError(f"{path}: is not an ECSV table that can be read ({reason})") from None

@@ -11,14 +11,15 @@ from threading import Event
 
 import httpx
 
-from hml import GridError, Progress
+from hml import GridError, Progress, alone
 from hml.plugins.phoenix import PhoenixConfig
-from hml.plugins.phoenix.files import Survey, add_holes, band_of, pixel_range, wide
+from hml.plugins.phoenix.files import Survey, add_holes, band_of, pixel_range, survey, wide
 from hml.plugins.phoenix.fits_file import BLOCK, PIXEL_LIMIT, read_wavelengths
 from hml.plugins.phoenix.job import Job, publish, size_of
 from hml.plugins.phoenix.names import WAVE, Labels, file_path
 from hml.plugins.phoenix.part import Part
-from hml.plugins.phoenix.threads import alone, side_by_side
+from hml.plugins.phoenix.sums import Sums
+from hml.plugins.phoenix.threads import side_by_side
 from hml.plugins.phoenix.transfer import AbsentError, TransferError, UnreachableError, Web
 
 WAVE_BYTES = 12_556_800
@@ -51,6 +52,7 @@ class Fetch:
 
     config: PhoenixConfig
     cache: Path
+    sums: Sums
     web: Web
     dead: dict[str, str] = field(default_factory=dict)  # base URL → why
     proven: set[str] = field(default_factory=set)  # base URLs that have shown a file of the library
@@ -95,7 +97,7 @@ class Fetch:
 
             def get(url: str) -> None:
                 self.web.whole(url, part, 8 * PIXEL_LIMIT, meter.reach)
-                publish(part, lambda: read_wavelengths(part.path, WAVE))
+                publish(part, self.sums, lambda: read_wavelengths(part.path, WAVE))
 
             outcome = self.anywhere(WAVE, get)
         if outcome is not Outcome.GOT:
@@ -125,12 +127,14 @@ class Fetch:
             self.holes.append(job.labels)
 
 
-def fetch(config: PhoenixConfig, cache: Path, found: Survey, progress: Progress) -> None:
-    """Get the absent files of a survey. What was got stays, whatever happens; GridError says what is lacking."""
+def fetch(config: PhoenixConfig, cache: Path, progress: Progress) -> None:
+    """Get the wanted files that are not in the cache, once no other process does. What was got stays, whatever happens;
+    GridError says what is lacking."""
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        with alone(cache), _client(config) as client:
-            _fetch(Fetch(config, cache, Web(client, config.retries, Event())), found, progress)
+        with alone(cache / "fetch.lock", str(cache)), _client(config) as client:
+            web = Web(client, config.retries, Event())
+            _fetch(Fetch(config, cache, Sums.of(cache), web), survey(config, cache), progress)
     except OSError as error:
         raise GridError(f"{error.filename or cache}: cannot be written ({error.strerror or error}); set HML_HOME to "
                         "another place or make room") from None
@@ -149,7 +153,7 @@ def _fetch(run: Fetch, found: Survey, progress: Progress) -> None:
 
     def work(labels: Labels, tell: Callable[[float], None]) -> None:
         meter = Meter(tell)
-        run.spectrum(Job(labels, band_of(config), wave, cache, run.web, meter.reach), whole)
+        run.spectrum(Job(labels, band_of(config), wave, cache, run.sums, run.web, meter.reach), whole)
         meter.reach(each)  # sizes are known to a block or two, holes not at all: the bar must end at its end
 
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise, product
@@ -16,6 +17,8 @@ from hml import GridError
 from hml.plugins.phoenix import HPF, PhoenixConfig
 from hml.plugins.phoenix.fits_file import readable
 from hml.plugins.phoenix.names import AXES, RELEASE, WAVE, Labels, file_path, scan
+
+log = logging.getLogger(__name__)
 
 Band = tuple[float, float]
 
@@ -93,10 +96,14 @@ def pixel_range(wave: NDArray[np.float64], band: Band) -> tuple[int, int]:
 
 def read_holes(cache: Path) -> dict[str, list[str]]:
     """File → the base URLs that were asked and have none. An unreadable list is empty: servers are asked again."""
+    path = cache / "holes.json"
     try:
-        data = json.loads((cache / "holes.json").read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8"))
         return {str(name): [str(url) for url in urls] for name, urls in data["holes"].items()}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        log.warning("%s: cannot be read; servers are asked again for what they do not have", path)
         return {}
 
 

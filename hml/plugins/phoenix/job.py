@@ -27,6 +27,7 @@ from hml.plugins.phoenix.fits_file import (
 )
 from hml.plugins.phoenix.names import Labels, file_path
 from hml.plugins.phoenix.part import Note, Part, Version
+from hml.plugins.phoenix.sums import Sums
 from hml.plugins.phoenix.transfer import Reach, TransferError, Web, require_range, version_of
 
 HEAD = 8 * BLOCK  # asked for first: more than the headers of the library have
@@ -47,6 +48,7 @@ class Job:
     wanted: Band
     wave: NDArray[np.float64]
     cache: Path
+    sums: Sums
     web: Web
     reach: Reach
 
@@ -54,7 +56,7 @@ class Job:
         """The whole file."""
         part = Part(self.cache / file_path(self.labels))
         self.web.whole(url, part, self._limit, self.reach)
-        publish(part, lambda: self._check_whole(part.path))
+        publish(part, self.sums, lambda: self._check_whole(part.path))
 
     def band(self, url: str) -> None:
         """The header and then the pixels of the band; the whole file from a server that does not send parts."""
@@ -94,12 +96,12 @@ class Job:
         if part.size < len(own) + end - begin:
             raise TransferError(f"sent {part.size - len(own)} of {end - begin} bytes", retry=True)
         part.append(bytes(padded(part.size) - part.size))
-        publish(part, lambda: read_flux(part.path, self.labels, first, stop, pixels.total))
+        publish(part, self.sums, lambda: read_flux(part.path, self.labels, first, stop, pixels.total))
 
     def _keep(self, url: str, response: httpx.Response) -> None:
         part = Part(self.cache / file_path(self.labels))
         self.web.body(url, response, part, self._limit, self.reach)
-        publish(part, lambda: self._check_whole(part.path))
+        publish(part, self.sums, lambda: self._check_whole(part.path))
 
     def _check_whole(self, path: Path) -> None:
         locate(check_whole(path, self._name), self.labels, len(self.wave))
@@ -114,10 +116,11 @@ class Job:
         return Path(file_path(self.labels)).name
 
 
-def publish(part: Part, check: Callable[[], object]) -> None:
-    """Move the part to its place if it passes, else delete it."""
+def publish(part: Part, sums: Sums, check: Callable[[], object]) -> None:
+    """Record what the part holds and move it to its place if it passes, else delete it."""
     try:
         check()
+        sums.record(part.target, part.path)
     except GridError:
         part.discard()
         raise

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hml import GridError, GridSource, Missing, Node, Progress, Space, Spectrum
+from hml import GridError, GridSource, Missing, Node, Progress, Space, Spectrum, quiet
 from hml.plugins.phoenix import PhoenixConfig
 from hml.plugins.phoenix.files import band_of, pixel_range, pixels_in, survey, wide
 from hml.plugins.phoenix.fits_file import read_flux, read_header, read_wavelengths, readable
 from hml.plugins.phoenix.names import AXES, WAVE, Labels, file_path
+from hml.plugins.phoenix.sums import DamagedError, Sums
+
+log = logging.getLogger(__name__)
 
 LIBRARY_PIXELS = 1_569_128  # used only while no wavelength file is here
 WAVE_BYTES = 12_556_800
@@ -30,11 +34,19 @@ class PhoenixGrid(GridSource):
         self._config = config
         self._cache = cache
         self._band = band_of(config)
-        self._survey = survey(config, cache)
+        self._look()
         self._wave: NDArray[np.float64] | None = None
         alphas = {labels.alpha for labels in self._survey.wanted}
         self._names = tuple(AXES) if len(alphas) > 1 else tuple(AXES)[:3]
         self._alpha = min(alphas)
+
+    def _look(self) -> None:
+        """What is here, and what is recorded of it."""
+        self._survey = survey(self._config, self._cache)
+        self._sums = Sums.of(self._config.path or self._cache)
+        found = self._survey
+        if self._config.path is None and (self._sums.known or self._sums.doubtful):
+            self._sums = self._sums.settled([*found.files.values(), *([found.wave] if found.wave else [])])
 
     # --- GridSource
 
@@ -61,14 +73,15 @@ class PhoenixGrid(GridSource):
         labels, path = self._file(node)
         wave, first, stop = self._pixels()
         with readable(path):
+            path = self._sound(path, lambda: self._file(node)[1])
             flux, header = read_flux(path, labels, first, stop, len(wave))
         flags: dict[str, Any] = {key: header.cards[key] for key in ("INTERPOL", "PHXCONV") if key in header.cards}
         return Spectrum(wave[first:stop], flux, unit="erg / (s cm3)", name=f"PHOENIX {labels}", meta=flags)
 
     def fingerprint(self) -> str:
-        """Of the selection, and of name, size and time of every file."""
+        """Of the selection, and of every file: what is recorded of its content, else its name, size and time."""
         found = self._survey
-        files = [_stamp(path) for path in (found.wave, *(found.files.get(labels) for labels in found.wanted))]
+        files = [self._stamp(path) for path in (found.wave, *(found.files.get(labels) for labels in found.wanted))]
         what = {"band": self._band, "wanted": found.wanted, "holes": sorted(found.holes), "files": files}
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
@@ -93,9 +106,9 @@ class PhoenixGrid(GridSource):
         from hml.plugins.phoenix.fetch import fetch
 
         try:
-            fetch(self._config, self._cache, self._survey, progress)
+            fetch(self._config, self._cache, progress)
         finally:
-            self._survey = survey(self._config, self._cache)
+            self._look()
         self.nodes()
 
     # --- more to tell
@@ -152,7 +165,8 @@ class PhoenixGrid(GridSource):
             if self._survey.wave is None:
                 raise GridError(f"phoenix: {WAVE} is not here; {WAYS_ON}")
             with readable(self._survey.wave):
-                self._wave = read_wavelengths(self._survey.wave)
+                wave = self._sound(self._survey.wave, lambda: self._survey.wave)
+                self._wave = read_wavelengths(wave)
         return self._wave, *pixel_range(self._wave, self._band)
 
     def _labels(self, node: Node) -> Labels:
@@ -173,12 +187,28 @@ class PhoenixGrid(GridSource):
             raise GridError(f"phoenix: {labels} is not among the selected nodes (grid.teff, logg, feh, alpha)")
         raise GridError(f"phoenix: {labels} is not here; {WAYS_ON}")
 
+    def _stamp(self, path: Path | None) -> tuple[str, str] | tuple[str, int, int] | None:
+        if path is None:
+            return None
+        if recorded := self._sums.get(path):
+            return path.name, recorded
+        try:
+            status = path.stat()
+        except OSError:
+            return None
+        return path.name, status.st_size, status.st_mtime_ns
 
-def _stamp(path: Path | None) -> tuple[str, int, int] | None:
-    if path is None:
-        return None
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return path.name, status.st_size, status.st_mtime_ns
+    def _sound(self, path: Path, again: Callable[[], Path | None]) -> Path:
+        """A file that is what was recorded of it. One of the cache that is not is fetched again, and lies where `again`
+        tells; DamagedError where that is not allowed."""
+        try:
+            self._sums.check(path)
+            return path
+        except DamagedError as error:
+            if self._config.path is not None or self._config.offline:
+                raise
+            log.warning("%s; it is fetched again", error)
+        path.unlink(missing_ok=True)
+        self._look()
+        self.fetch(quiet)
+        return again() or path

@@ -1,16 +1,13 @@
-"""Work side by side, and never two processes in one folder."""
+"""Work side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
 from queue import SimpleQueue
 from threading import Event
 from typing import TypeVar
 
-from hml import GridError
 from hml.plugins.phoenix.transfer import StoppedError
 
 Job = TypeVar("Job")
@@ -51,19 +48,3 @@ def side_by_side(
     errors = [error for error in (future.exception() for future in futures) if error is not None]
     for error in sorted(errors, key=lambda error: isinstance(error, StoppedError)):  # the cause, not those it stopped
         raise error
-
-
-@contextmanager
-def alone(cache: Path) -> Iterator[None]:
-    """One process at a time fetches into a cache (where the system has locks; they end with the process)."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    with (cache / "fetch.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise GridError(f"{cache}: another process is fetching into this folder; wait for its end") from None
-        yield

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +18,8 @@ from hml.plugins.phoenix.part import Note, Part, Version
 T = TypeVar("T")
 Reach = Callable[[int], None]
 """Hears the position reached in a file, in bytes."""
+
+SLOWEST = 100.0  # bytes per second; a server that sends fewer counts as silent
 
 _ABSENT = (404, 410)
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
@@ -88,12 +92,24 @@ class Web:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise TransferError(_words(error)) from None
 
+    def chunks(self, response: httpx.Response) -> Iterator[bytes]:
+        """The body, piece by piece; UnreachableError where hardly anything comes for as long as silence is borne."""
+        patience = self.client.timeout.read or math.inf
+        since, got = time.monotonic(), 0
+        for chunk in response.iter_bytes():
+            self.check()
+            yield chunk
+            got, passed = got + len(chunk), time.monotonic() - since
+            if passed > patience:
+                if got < SLOWEST * passed:
+                    raise UnreachableError(f"timed out: sends {got} bytes in {passed:.0f} s", retry=True)
+                since, got = time.monotonic(), 0
+
     def save(self, response: httpx.Response, part: Part, limit: int, reach: Reach) -> None:
         """Append the body to the part, which may grow to `limit` bytes; `reach` hears its size."""
         size = part.size
         with part.path.open("ab") as file:
-            for chunk in response.iter_bytes():
-                self.check()
+            for chunk in self.chunks(response):
                 size += len(chunk)
                 if size > limit:
                     raise TransferError(f"sends more than the {limit} bytes expected")
@@ -142,8 +158,7 @@ class Web:
     def read(self, response: httpx.Response, limit: int) -> bytes:
         """The body, of `limit` bytes at most."""
         data = bytearray()
-        for chunk in response.iter_bytes():
-            self.check()
+        for chunk in self.chunks(response):
             data += chunk
             if len(data) > limit:
                 raise TransferError(f"sends more than the {limit} bytes asked for")

@@ -18,6 +18,8 @@ Medium = Literal["vacuum", "air"]
 
 Rest = Literal["rest", "barycentric", "observed"]
 
+LONGEST = 100  # characters of a unit
+
 FRAMES: dict[str, Rest] = {
     "rest": "rest", "barycentric": "barycentric", "barycent": "barycentric", "heliocentric": "barycentric",
     "heliocen": "barycentric", "observed": "observed", "topocentric": "observed", "topocent": "observed",
@@ -44,8 +46,11 @@ def vacuum_angstrom(values: Floats, unit: str, medium: Medium, path: Path) -> Fl
 def unit_of(text: str, path: Path, setting: str) -> u.UnitBase:
     """The astropy unit of that name; SpectrumError names the file and the field to set."""
     try:
+        if len(text) > LONGEST:
+            raise ValueError
         return u.Unit(text)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, ArithmeticError, RecursionError, AttributeError):
+        text = text[:LONGEST]
         raise SpectrumError(f"{path}: {text!r} is no unit that astropy knows; set spectrum.reader.{setting}") from None
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
 import warnings
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
@@ -18,7 +22,10 @@ from hml import Reader, Spectrum, SpectrumError
 from hml.plugins.readers import FitsTableConfig
 from hml.plugins.readers.columns import Columns, looks_right
 
-BROKEN = (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, fits.VerifyError, AstropyWarning)
+BROKEN = (
+    OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, MemoryError,
+    OverflowError, ArithmeticError, NotImplementedError, zlib.error, fits.VerifyError, AstropyWarning,
+)  # fmt: skip
 """What astropy raises where a file is damaged."""
 
 
@@ -84,11 +91,43 @@ def opened(path: Path) -> Iterator[fits.HDUList]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.filterwarnings("error", message="(?s).*(truncated|corrupted)", category=AstropyWarning)
-            with fits.open(path, memmap=False) as hdus:
+            with fits.open(_unpacked(path), memmap=False) as hdus:
+                _require_modest(hdus, path)
                 yield hdus
     except BROKEN as error:
         reason = " ".join(str(error).split())
         raise SpectrumError(f"{path}: cannot be read as FITS ({reason}); it may be truncated, get it again") from None
+
+
+LARGEST = 2**30  # bytes of the data of a file, and of a packed one unpacked
+MOST = 1000  # extensions
+PACKED: Mapping[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open}  # by the first bytes; others are refused
+
+
+def _unpacked(path: Path) -> Path | io.BytesIO:
+    """The file, or what is packed in it, if that is no more than can be meant."""
+    with path.open("rb") as file:
+        start = file.read(2)
+    if start not in PACKED:
+        if start != b"SI":
+            raise OSError("it does not begin with SIMPLE: it is truncated, or no FITS file at all")
+        return path
+    with PACKED[start](path, "rb") as file:
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise SpectrumError(f"{path}: unpacks to more than {LARGEST / 1e6:,.0f} MB, as no spectrum does")
+    return io.BytesIO(content)
+
+
+def _require_modest(hdus: fits.HDUList, path: Path) -> None:
+    """SpectrumError where headers claim more than a spectrum can have; nothing of the data is read before."""
+    size = 0
+    for place, hdu in enumerate(hdus):
+        size += hdu.size
+        columns = hdu.header.get("TFIELDS", 0) if hasattr(hdu, "columns") else 0
+        if place >= MOST or not 0 <= hdu.size <= LARGEST or size > LARGEST or columns > MOST:
+            raise SpectrumError(f"{path}: extension {place}: with it, headers claim {size / 1e6:,.0f} MB of data "
+                                f"({columns} columns), as no spectrum has")  # fmt: skip
 
 
 def cards(hdu: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from astropy.io import fits
 from hml import Frame, Pointing, Spectrum, SpectrumError
 from hml.plugins.readers.door import Floats, enter
 
-LARGEST = 100_000_000  # pixels of an image that are still taken for a spectrum
+LARGEST = 20_000_000  # pixels of an image that are still taken for a spectrum
 
 Uncertainty = Literal["errors", "variances"]
 

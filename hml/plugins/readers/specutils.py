@@ -13,6 +13,7 @@ import numpy as np
 from hml import Reader, Spectrum, SpectrumError
 from hml.plugins.readers import FrameConfig
 from hml.plugins.readers.door import enter, frame
+from hml.plugins.readers.fits_table import LARGEST, opened
 
 
 class SpecutilsReader(Reader):
@@ -22,6 +23,8 @@ class SpecutilsReader(Reader):
         self.config = config
 
     def sniff(self, path: Path) -> bool:
+        if not _bounded(path):
+            return False
         try:
             from specutils.io.registers import identify_spectrum_format
 
@@ -37,6 +40,8 @@ class SpecutilsReader(Reader):
             import specutils
         except ImportError:
             raise SpectrumError(f"{path}: specutils is not installed; pip install 'hml[specutils]'") from None
+        if not _bounded(path):
+            raise SpectrumError(f"{path}: is damaged, or claims more data than a spectrum has; get it again")
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -45,6 +50,8 @@ class SpecutilsReader(Reader):
         except Exception as error:
             reason = " ".join(str(error).split())[:120]
             raise SpectrumError(f"{path}: specutils cannot read it ({reason}); try another spectrum.reader") from None
+        if not found:  # a folder, say
+            raise SpectrumError(f"{path}: specutils finds no spectrum in it; try another spectrum.reader")
         orders = [row for theirs in found for row in self._orders(theirs, path)]
         names = [path.name if len(orders) == 1 else f"{path.name} order {i}" for i in range(len(orders))]
         named = [replace(order, name=name) for order, name in zip(orders, names, strict=True)]
@@ -68,6 +75,20 @@ class SpecutilsReader(Reader):
                 mask=None if mask is None else ~np.asarray(mask, dtype=bool).reshape(shape)[row],
                 unit=str(theirs.flux.unit), frame=where, name=path.name, meta=meta,
             )
+
+
+def _bounded(path: Path) -> bool:
+    """Whether what a FITS file claims is small enough for loaders that believe it."""
+    try:
+        with path.open("rb") as file:
+            if not file.read(9).startswith((b"SIMPLE  =", b"\x1f\x8b", b"BZ")):
+                return path.stat().st_size <= LARGEST
+        with opened(path):
+            return True
+    except SpectrumError:
+        return False
+    except OSError:  # specutils has words for it
+        return True
 
 
 def _read(specutils: Any, path: Path) -> list[Any]:

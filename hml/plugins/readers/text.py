@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from itertools import islice, takewhile
+from itertools import takewhile
 from pathlib import Path
 
 from astropy.table import Table
 
-from hml import Reader, Spectrum, SpectrumError
+from hml import Reader, Spectrum, SpectrumError, read_ecsv
 from hml.plugins.readers import TableConfig
 from hml.plugins.readers.columns import Columns, looks_right
 
 ENDINGS = (".csv", ".ecsv", ".tsv", ".txt", ".dat")
+LARGEST = 200_000_000  # bytes
+WIDEST = 1000  # columns
+LONGEST = 2**20  # characters of a row that is looked at
 POSITIONS = ("wavelength", "flux", "error")
 
 
@@ -57,17 +60,22 @@ def _delimiter(line: str) -> str | None:
 def _head(path: Path) -> list[str]:
     """The first lines with something on them."""
     with path.open(encoding="utf-8") as file:
-        return [line.strip() for line in islice(file, 200) if line.strip()]
+        lines = [file.readline(LONGEST) for _ in range(200)]
+    return [line.strip() for line in lines if line.strip()]
 
 
 def _table(path: Path) -> Table:
+    if path.stat().st_size > LARGEST:
+        raise SpectrumError(f"{path}: has {path.stat().st_size / 1e6:,.0f} MB; {LARGEST / 1e6:,.0f} MB are the most")
     head = _head(path)
     if head and head[0].startswith("# %ECSV"):
-        return Table.read(path, format="ascii.ecsv")
+        return read_ecsv(path)
     lines = [line for line in head if not line.startswith("#")]
     if not lines:
         raise SpectrumError(f"{path}: holds no table")
     delimiter = _delimiter(lines[0])
+    if len(lines[0].split(delimiter)) > WIDEST:
+        raise SpectrumError(f"{path}: its first row has more than {WIDEST:,} columns, as no table of a spectrum")
     if not all(_is_number(cell) for cell in lines[0].split(delimiter)):
         return Table.read(path, format="ascii.basic", delimiter=delimiter or r"\s", guess=False)
     table = Table.read(path, format="ascii.no_header", delimiter=delimiter or r"\s", guess=False)

@@ -7,6 +7,7 @@ Two layouts exist: `grid_points` (M, P) with the attribute `names` and `flux` wi
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ Floats = NDArray[np.float64]
 AXES = {"t": "teff", "temp": "teff", "teff": "teff", "logg": "logg", "z": "feh", "feh": "feh", "fe_h": "feh",
         "alpha": "alpha", "a": "alpha"}
 CONVENTION = ("t{0:.0f}", "g{1:.1f}", "z{2:.1f}", "a{3:.1f}")
+LONGEST = 2**16  # bytes of an attribute
 LARGEST = 20_000_000  # values a dataset may hold: beyond the whole of PHOENIX, a broken or hostile header
 FIELD = re.compile(r"\{(\d?)(?::((?:[^{}][<>=^])?[+\- ]?0?\d{0,2}(?:\.\d{1,2})?[dfg]?))?\}")
 
@@ -48,7 +50,7 @@ class Library:
             table = _get(file, "grid_points" if "grid_points" in file else "pars", h5py.Dataset, path)
             medium = medium or _medium(wl, path)
             names, nodes = _axes(table, path), _read(table, 2, path)
-            pattern = key_name or _text(flux.attrs.get("key_name")) or "".join(CONVENTION[: len(names)])
+            pattern = key_name or _text(_told(flux, "key_name", path)) or "".join(CONVENTION[: len(names)])
             keys = _keys(set(flux), nodes, pattern, path)
             return cls(path, _wavelength(wl, medium, path), medium, names, keys)
 
@@ -59,7 +61,7 @@ class Library:
             data = _get(group, self.keys[node], h5py.Dataset, self.path)
             if data.shape != self.wavelength.shape:
                 raise GridError(f"{self.path}: {data.name} has shape {data.shape}, wl has {self.wavelength.shape}")
-            unit = "" if data.attrs.get("norm", False) else _text(group.attrs.get("units")) or ""
+            unit = "" if _told(data, "norm", self.path) else _text(_told(group, "units", self.path)) or ""
             return _read(data, 1, self.path), unit
 
     def digest(self) -> str:
@@ -74,7 +76,9 @@ def opened(path: Path) -> Iterator[h5py.File]:
     try:
         with h5py.File(path, "r") as file:
             yield file
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+    except GridError:
+        raise
+    except Exception as error:  # of many kinds, as deep as the damage lies
         reason = " ".join(str(error).split())
         raise GridError(f"{path}: cannot be read as HDF5 ({reason}); it may be truncated, get it again") from None
 
@@ -95,6 +99,9 @@ def _read(data: h5py.Dataset, dimensions: int, path: Path) -> Floats:
     """Finite numbers of a dataset; shape and type are looked at before anything is read."""
     if data.is_virtual or data.external:
         raise GridError(f"{path}: {data.name} keeps its values in another file, which is not followed")
+    chunk = math.prod(data.chunks or ()) * data.dtype.itemsize
+    if chunk > 8 * LARGEST:
+        raise GridError(f"{path}: {data.name} is stored in chunks of {chunk:,} bytes, more than can be meant")
     if data.ndim != dimensions or data.dtype.kind not in "fiu" or not 0 < data.size <= LARGEST:
         raise GridError(f"{path}: {data.name} has shape {data.shape} and type {data.dtype}, expected numbers in "
                         f"{dimensions} dimension{'s' * (dimensions > 1)}")
@@ -104,8 +111,18 @@ def _read(data: h5py.Dataset, dimensions: int, path: Path) -> Floats:
     return values
 
 
+def _told(item: Any, name: str, path: Path) -> Any:
+    """An attribute, None where there is none; what it claims is looked at before it is read."""
+    if name not in item.attrs:
+        return None
+    size = item.attrs.get_id(name).get_storage_size()
+    if size > LONGEST:
+        raise GridError(f"{path}: the attribute {name!r} of {item.name} has {size:,} bytes; {LONGEST:,} are the most")
+    return item.attrs[name]
+
+
 def _wavelength(wl: h5py.Dataset, medium: str, path: Path) -> Floats:
-    unit = _text(wl.attrs.get("units")) or "AA"
+    unit = _text(_told(wl, "units", path)) or "AA"
     try:
         values = (_read(wl, 1, path) * u.Unit(unit)).to_value(u.AA)
     except (ValueError, u.UnitConversionError):
@@ -116,14 +133,16 @@ def _wavelength(wl: h5py.Dataset, medium: str, path: Path) -> Floats:
 
 
 def _medium(wl: h5py.Dataset, path: Path) -> Literal["vacuum", "air"]:
-    if "air" not in wl.attrs:
+    air = _told(wl, "air", path)
+    if air is None:
         raise GridError(f"{path}: does not say whether wl is in air or vacuum; set grid.medium")
-    return "air" if bool(wl.attrs["air"]) else "vacuum"
+    return "air" if bool(air) else "vacuum"
 
 
 def _axes(table: h5py.Dataset, path: Path) -> tuple[str, ...]:
     count = table.shape[1] if table.ndim == 2 else 0
-    raw = table.attrs.get("names", table.attrs.get("par_names"))
+    raw = _told(table, "names", path)
+    raw = _told(table, "par_names", path) if raw is None else raw
     names = ["teff", "logg", "feh", "alpha"][:count] if raw is None else [_text(name) or "" for name in raw]
     if not 1 <= count <= 8 or len(names) != count:
         raise GridError(f"{path}: {table.name} has shape {table.shape}, expected one column for each of {names}")
