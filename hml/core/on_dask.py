@@ -110,7 +110,7 @@ class Cluster:
     def __init__(self, lanes: int) -> None:
         from distributed import LocalCluster
 
-        self.scheduler = LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=None)
+        self.scheduler = LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0")
         self.address: str = self.scheduler.scheduler_address
         options = ["--nworkers", str(lanes), "--nthreads", "1", "--no-dashboard", "--death-timeout", "60"]
         path = os.pathsep.join(filter(None, sys.path))
