@@ -96,6 +96,7 @@ def _cloned(size: Size, lanes: int, home: Path) -> Row:
     os.environ["HML_HOME"] = str(home)
     workers.START_UP = 0.0 if lanes > 1 else np.inf
     config = load_config(sets=[f"grid.wavelength={list(size.grid)}", f"clone.steps={size.steps}", "clone.stop=0",
+                               "clone.rounds=0", "grid.feh=0",
                                f"runtime.workers={lanes}", "runtime.device=cpu"])  # fmt: skip
     ends: list[float] = []
     parts = Parts.of(config)

@@ -26,7 +26,7 @@ WAYS = {  # how many, and the least work (s) for which processes are started
     "one worker": (1, "1e9"), "two threads": (2, "1e9"), "two processes": (2, "0"), "two, chosen": (2, "here.START_UP"),
 }
 RUN = "from hml.core import workers as here; here.START_UP = {start_up}; from hml.cli import main; main()"
-IMPORTS = "import hml.core.worker; print(open('/proc/self/statm').read().split()[1])"
+IMPORTS = "import hml.core.nodes; print(open('/proc/self/statm').read().split()[1])"
 
 
 def memory(pid: int) -> dict[str, float]:

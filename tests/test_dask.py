@@ -130,7 +130,7 @@ def test_units_make_what_single_tasks_make_and_every_task_is_done_once(dask, tmp
 # --- what goes wrong with tasks ------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=["local", "dask"])
+@pytest.fixture(params=[pytest.param("local", marks=pytest.mark.slow), "dask"])
 def executor(request, monkeypatch):
     if request.param == "dask":
         return request.getfixturevalue("dask")

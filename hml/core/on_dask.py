@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -38,6 +39,7 @@ UNIT = 1.0  # s of work in a unit, about
 SHARE = 0.01  # s more for every lane: what one scheduler and this process can do for so many
 AHEAD = 2  # units asked for, for every lane
 HEAVIEST = 4_000_000  # bytes of a unit's tasks: Dask complains beyond ten
+GRACE = 5.0  # s that workers may take to end
 TICK = 5.0  # s after which it is asked again who is there
 IDLE = 60.0  # s without a worker after which this is said
 LOSSES = 10  # of the scheduler, with nothing done in between
@@ -102,13 +104,13 @@ def _require() -> None:
 
 
 class Cluster:
-    """A LocalCluster that nobody else can reach. Its workers are started by their command: started by the cluster they
-    would import the user's own script once more."""
+    """A LocalCluster that no other machine can reach. Its workers are started by their command: started by the cluster
+    they would import the user's own script once more."""
 
     def __init__(self, lanes: int) -> None:
         from distributed import LocalCluster
 
-        self.scheduler = LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=None)
+        self.scheduler = LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0")
         self.address: str = self.scheduler.scheduler_address
         options = ["--nworkers", str(lanes), "--nthreads", "1", "--no-dashboard", "--death-timeout", "60"]
         path = os.pathsep.join(filter(None, sys.path))
@@ -119,8 +121,13 @@ class Cluster:
         )  # fmt: skip
 
     def stop(self) -> None:
+        """Whatever the workers are doing."""
         self.workers.terminate()
-        self.workers.wait()
+        try:
+            self.workers.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.workers.pid, signal.SIGKILL)
+            self.workers.wait()
         self.scheduler.close()
 
 
@@ -227,10 +234,14 @@ class Session(Generic[Task, Made]):
             tasks.append(source.popleft())
             told.append(self.work.task_told(tasks[-1]).pack())
         key = f"{self.work.title}-{uuid4().hex}"
-        with _or_lost():
-            future = self.client.submit(do_unit, *self.common, told, key=key, pure=False)
-            self.running[key] = Unit(future, tasks, alone)
-            future.add_done_callback(self.ended.put)
+        try:
+            with _or_lost():
+                future = self.client.submit(do_unit, *self.common, told, key=key, pure=False)
+        except LostError:
+            source.extendleft(reversed(tasks))
+            raise
+        self.running[key] = Unit(future, tasks, alone)
+        future.add_done_callback(self.ended.put)
 
     def _ended(self) -> list[Future[Any]]:
         """The units that have ended; none if nothing happens for a while."""
