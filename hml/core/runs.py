@@ -152,7 +152,7 @@ def _results(first: Run, second: Run) -> Iterator[Difference]:
     for name in dict.fromkeys((*one, *other)):
         a, b = one.get(name), other.get(name)
         if a != b:
-            yield Difference(name, *(_number(p.value if p else None) for p in (a, b)), errors=_errors(a, b))
+            yield Difference(name, _number(a.value if a else None), _number(b.value if b else None), _errors(a, b))
     if first.objective != second.objective:
         yield Difference("objective", _number(first.objective), _number(second.objective))
     for name in ("status", "flags"):
