@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -102,7 +102,7 @@ def opened(path: Path) -> Iterator[fits.HDUList]:
 LARGEST = 2**30  # bytes of the data of a file, and of a packed one unpacked
 MOST = 1000  # extensions
 # by their first bytes; others are refused
-PACKED: dict[bytes, Callable[..., IO[bytes]]] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open}
+PACKED: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open}
 
 
 def _unpacked(path: Path) -> Path | io.BytesIO:
