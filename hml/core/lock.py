@@ -73,7 +73,7 @@ def _locked(path: Path, watch: _Watch) -> Release | None:
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if _same(file, path):  # else the last holder has removed it meanwhile
+        if _same(file, path):
             return _begun(file, path)
     except OSError as error:
         if error.errno not in (errno.EWOULDBLOCK, errno.EACCES, errno.EAGAIN):
@@ -83,6 +83,9 @@ def _locked(path: Path, watch: _Watch) -> Release | None:
     except BaseException:
         os.close(file)
         raise
+    else:  # the last holder has removed it meanwhile
+        os.close(file)
+        return _locked(path, watch)
     os.close(file)
     return None
 
@@ -114,9 +117,10 @@ def _claimed(path: Path, watch: _Watch) -> Release | None:
     try:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     except FileExistsError:
-        if watch.dead(path):
-            _break(path)
-        return None
+        if not watch.dead(path):
+            return None
+        _break(path)
+        return _claimed(path, watch)
     os.write(file, _told(0))
     ended = threading.Event()
 

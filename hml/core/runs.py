@@ -148,12 +148,11 @@ def _differ(kind: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> I
 
 
 def _results(first: Run, second: Run) -> Iterator[Difference]:
-    known = [{p.name: p for p in run.parameters} for run in (first, second)]
-    for name in dict.fromkeys((*known[0], *known[1])):
-        a, b = (parameters.get(name) for parameters in known)
+    one, other = ({p.name: p for p in run.parameters} for run in (first, second))
+    for name in dict.fromkeys((*one, *other)):
+        a, b = one.get(name), other.get(name)
         if a != b:
-            one, other = (_number(p.value if p else None) for p in (a, b))
-            yield Difference(name, one, other, _errors(a, b))
+            yield Difference(name, _number(a.value if a else None), _number(b.value if b else None), _errors(a, b))
     if first.objective != second.objective:
         yield Difference("objective", _number(first.objective), _number(second.objective))
     for name in ("status", "flags"):

@@ -25,7 +25,7 @@ BEGIN, END = "<!-- made by tests/faults/table.py -->\n", "<!-- end -->"
 TITLES = {
     "SIGKILL": "SIGKILL at a random moment", "SIGINT": "SIGINT (Ctrl-C) at a random moment",
     "full disk": "full disk (a file system of 40, 120, 200 kB)",
-    "quota": "quota (files of 2.5, 15, 60 kB at most)", "read-only": "no right to write, before or midway",
+    "quota": "quota (files of 2.5, 15 kB at most)", "read-only": "no right to write, before or midway",
     "truncated": "artefact truncated at random", "bit-flipped": "one bit of an artefact flipped",
     "two runs": "two runs in one store, or one of them killed, with and without locks",
     "clock": "clock and file times that jump", "server": "server that misbehaves",

@@ -12,7 +12,7 @@ from faults import FAULTS, struck
 from ground import STAGES, result
 
 SLOW = {f"interrupted: {stage}" for stage in STAGES if stage not in ("fetching phoenix", "fitting, round 1 of 2")} | {
-    "disk of 40 kB", "disk of 200 kB", "files of 2500 bytes at most", "files of 60000 bytes at most",
+    "disk of 40 kB", "disk of 200 kB", "files of 2500 bytes at most",
     "gone read-only midway", "tracks of round 1 truncated", "tracks of round 2 bit-flipped",
     "fetched wavelengths bit-flipped", "fetched spectrum truncated", "list of digests truncated",
     "the first of two killed", "two runs in one store, no locks", "server stalls", "server stalls midway",

@@ -59,12 +59,13 @@ LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
 )
 HURTING = {
     "a billion laughs": (LAUGHS, "anchors make more than"), "itself": ("a: &a [*a]", "holds itself"),
-    "deep": ("[" * 500, ""), "deep and closed": ("[" * 500 + "]" * 500, ""),
+    "deep": ("[" * 500, "run.yaml"), "deep and closed": ("[" * 500 + "]" * 500, "run.yaml"),
     "base 60": ("a: 1" + ":1" * 5000, "a number or date of 10,001 characters"),
-    "digits": ("a: " + "9" * 5000, "a number"), "merges": ("a: &a {x: 1}\nb: {<<: [*a, 3]}", ""),
-    "large": ("#" * 2_000_000, "characters"), "a date that is none": ("a: 2001-99-99", ""),
-    "code": ("a: !!python/object/apply:os.system [ls]", "python/object"), "a key that is none": ("{[1]: 2}", ""),
-    "binary": ("a: !!binary 3", ""), "a set": ("a: !!set 3", ""), "pairs": ("a: !!pairs 3", ""),
+    "digits": ("a: " + "9" * 5000, "a number"), "merges": ("a: &a {x: 1}\nb: {<<: [*a, 3]}", "run.yaml"),
+    "large": ("#" * 2_000_000, "characters"), "a date that is none": ("a: 2001-99-99", "run.yaml"),
+    "code": ("a: !!python/object/apply:os.system [ls]", "python/object"),
+    "a key that is none": ("{[1]: 2}", "run.yaml"),
+    "binary": ("a: !!binary 3", "run.yaml"), "a set": ("a: !!set 3", "run.yaml"), "pairs": ("a: !!pairs 3", "run.yaml"),
 }
 
 

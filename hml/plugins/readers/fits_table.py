@@ -7,7 +7,7 @@ import gzip
 import io
 import warnings
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
@@ -101,7 +101,8 @@ def opened(path: Path) -> Iterator[fits.HDUList]:
 
 LARGEST = 2**30  # bytes of the data of a file, and of a packed one unpacked
 MOST = 1000  # extensions
-PACKED: Mapping[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open}  # by the first bytes; others are refused
+# by their first bytes; others are refused
+PACKED: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open}
 
 
 def _unpacked(path: Path) -> Path | io.BytesIO:

@@ -82,6 +82,7 @@ class Ensemble(Sampler):
         moves = [(emcee.moves.DEMove(), 0.5), (emcee.moves.MHMove(leap.propose), 0.5)]
         walkers = _even(max(self.config.walkers or max(16, 4 * box.size), 2 * box.size + 2))
         sampler = emcee.EnsembleSampler(walkers, box.size, box.ask, vectorize=True, moves=moves)
+        sampler.log_prob_fn = box.ask  # emcee's own wrapper prints a traceback when Ctrl-C comes in there
         state = emcee.State(_starts(box, leap, walkers, random), random_state=random.get_state())
         times, settled = self._run(sampler, state)
         return self._posterior(box, sampler, times, settled)
