@@ -119,7 +119,8 @@ class _Learning:
 
     def missed(self, x: Tensor, y: Tensor) -> Tensor:
         """Mean square of what is missed, over that of all that varies."""
-        return (((self.network(x) - y) ** 2).mean(0) * self.weight).sum()
+        missed: Tensor = (((self.network(x) - y) ** 2).mean(0) * self.weight).sum()
+        return missed
 
 
 class _Stopping:
