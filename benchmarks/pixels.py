@@ -14,6 +14,8 @@ class PixelGenerator:
     """Cubic (not-a-knot tensor-product spline, in the labels as they are) or linear interpolation of every pixel of the
     preprocessed node spectra. It renders only pixels of the grid itself: no velocity, no other sampling."""
 
+    hull = None  # every label of the box has nodes around it
+
     def __init__(self, parts: Parts, plan: Plan, method: str = "cubic"):
         from hml.plugins.interpolators.cubic import Cubic
         from hml.plugins.interpolators.linear import Linear

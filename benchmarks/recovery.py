@@ -24,8 +24,11 @@ truth; v sin i counts where it is 5 km/s or more. `--posterior` is the same of d
 
 Generators are built once and found again, and every star measured is kept, below HML_HOME: the same command resumes. A
 star is measured anew when the code of hml or of the benchmark changes; a generator is not, for that give another
-HML_HOME. `--json` prints one object as the last line: `{size, machine, figures, methods, coverage, nodes, seconds}`
-with figures `{value, reference, ratio, unit, target, met, …}`, ratio = value/reference, null where not measured:
+HML_HOME. Stars are measured one by one, so that seconds are those of a star that has the machine to itself; `--set
+runtime.workers=N` measures N side by side, `--set runtime.executor={name: dask, address: …}` on a cluster that has this
+folder in its PYTHONPATH. `--json` prints one object as the last line: `{size, machine, figures, methods, coverage,
+nodes, seconds}` with figures `{value, reference, ratio, unit, target, met, …}`, ratio = value/reference, null where not
+measured:
 
     name         value                                              reference
     teff         lm's median error at S/N 100, 4000–7000 K          gp's
@@ -89,7 +92,7 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _method(name: str, sky: Sky, options: argparse.Namespace) -> Method:
-    return Method(name, sky, tuple(options.sets), progress())
+    return Method(name, sky, ("runtime.workers=1", *options.sets), progress())
 
 
 def _for(name: str, some: Sequence[Star]) -> list[Star]:

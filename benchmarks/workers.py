@@ -19,14 +19,14 @@ from pathlib import Path
 import numpy as np
 
 from hml import load_config
-from hml.core.nodes import Job
+from hml.core.nodes import Cloning, Job
 from hml.core.worker import Worker, end
 
 WAYS = {  # how many, and the least work (s) for which processes are started
     "one worker": (1, "1e9"), "two threads": (2, "1e9"), "two processes": (2, "0"), "two, chosen": (2, "here.START_UP"),
 }
 RUN = "from hml.core import workers as here; here.START_UP = {start_up}; from hml.cli import main; main()"
-IMPORTS = "import hml.core.worker; print(open('/proc/self/statm').read().split()[1])"
+IMPORTS = "import hml.core.nodes; print(open('/proc/self/statm').read().split()[1])"
 
 
 def memory(pid: int) -> dict[str, float]:
@@ -36,13 +36,13 @@ def memory(pid: int) -> dict[str, float]:
     return {"resident_mb": sizes["Rss"], "own_mb": sizes["Private_Clean"] + sizes["Private_Dirty"]}
 
 
-def worker(config, nodes: list, folder: Path) -> dict[str, float]:
+def worker(work: Cloning, nodes: list, folder: Path) -> dict[str, float]:
     """Seconds from the start of a process to its first clone, less what its second one takes; MB with nodes cloned."""
-    process = Worker(config, 1)
+    process = Worker(work, 1)
     seconds = []
     for i, node in enumerate(nodes):
         began = time.perf_counter()
-        process.do(Job(node, folder / f"{i}.safetensors"))
+        process.do(work, Job(node, folder / f"{i}.safetensors"))
         seconds.append(time.perf_counter() - began)
     row = {"start_s": seconds[0] - seconds[1], "node_s": float(np.median(seconds[1:])), **memory(process.process.pid)}
     end([process])
@@ -68,9 +68,10 @@ def main() -> None:
     config = load_config(sets=options.sets)
     from hml.core.parts import Parts
 
-    nodes = list(Parts.of(config).grid.nodes())[:4]
+    work = Cloning(Parts.of(config))
+    nodes = list(work.parts.grid.nodes())[:4]
     with tempfile.TemporaryDirectory() as folder:
-        rows = [worker(config, nodes, Path(folder)) for _ in range(options.runs)]
+        rows = [worker(work, nodes, Path(folder)) for _ in range(options.runs)]
     found = {name: float(np.median([row[name] for row in rows])) for name in rows[0]}
     pages = subprocess.run([sys.executable, "-c", IMPORTS], check=True, capture_output=True, text=True).stdout
     found["imports_mb"] = int(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -19,6 +19,7 @@ _HOMES = {
     "hml.core.errors": [
         "ArtefactError", "ConfigError", "GridError", "HmlError", "LabelError", "PluginError", "SpectrumError",
     ],
+    "hml.core.filegrid": ["FileGrid", "GridFile", "grid_files", "readable"],
     "hml.core.generator": ["Generator"],
     "hml.core.hookspecs": ["hookimpl"],
     "hml.core.interfaces": [

@@ -25,6 +25,10 @@ from hml.core.errors import HmlError as HmlError
 from hml.core.errors import LabelError as LabelError
 from hml.core.errors import PluginError as PluginError
 from hml.core.errors import SpectrumError as SpectrumError
+from hml.core.filegrid import FileGrid as FileGrid
+from hml.core.filegrid import GridFile as GridFile
+from hml.core.filegrid import grid_files as grid_files
+from hml.core.filegrid import readable as readable
 from hml.core.generator import Generator as Generator
 from hml.core.hookspecs import hookimpl as hookimpl
 from hml.core.interfaces import FetchableGrid as FetchableGrid

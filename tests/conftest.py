@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+pytest_plugins = ["hml.testing.plugin", "pytester"]
+
 # Tests do not depend on the clock: a busy machine is no failure.
 settings.register_profile("hml", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("hml")
 
 
 @pytest.fixture(autouse=True)
-def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_home(hml_home: Path) -> None:
     """Nothing a test stores or fetches goes to the user's own folders."""
-    monkeypatch.setenv("HML_HOME", str(tmp_path_factory.mktemp("hml_home")))
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ TALKING, REFUSED, BUGGY, KILLED = NODES[2], NODES[6], NODES[7], NODES[11]
 
 class MoodyConfig(GridConfig):
     preprocess: tuple[PreprocessorSlot, ...] = default_steps()
-    mood: Literal["calm", "slow", "bad", "deadly"] = "calm"
+    mood: Literal["calm", "slow", "bad", "torn", "deadly"] = "calm"
     witness: Path | None = None  # a folder: one file a process, one line a node
 
 
@@ -56,11 +56,11 @@ class Moody(GridSource):
         if mood == "bad" and node == TALKING:
             print("noise")
             logging.getLogger("hml.moody").warning("the dome is dusty")
-        if mood == "bad" and node == REFUSED:
+        if mood in ("bad", "torn") and node == REFUSED:
             raise GridError("moody 5200: the file is torn; fetch it again")
         if mood == "bad" and node == BUGGY:
             raise ZeroDivisionError("a mistake of the plugin")
-        if mood in ("bad", "deadly") and node == KILLED:
+        if mood in ("bad", "torn", "deadly") and node == KILLED:
             os.kill(os.getpid(), signal.SIGKILL)
 
 

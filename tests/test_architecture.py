@@ -19,7 +19,7 @@ import hml
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted((ROOT / "hml").rglob("*.py"))
 HEAVY = ("torch", "numba", "skopt", "sklearn", "astropy", "specutils", "scipy", "matplotlib", "h5py", "pandas",
-         "emcee", "dynesty", "xarray", "arviz")
+         "emcee", "dynesty", "xarray", "arviz", "distributed", "dask")
 HAS_CLI = any(path.relative_to(ROOT / "hml").parts[0].startswith("cli") for path in SOURCES)
 
 

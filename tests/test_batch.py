@@ -14,16 +14,16 @@ import torch
 from astropy.table import Table
 from toy import make
 
-from hml.core import batch as batches
-from hml.core import batch_desk, pipeline, workers
+from hml.core import batch_desk, batch_table, pipeline, workers
 from hml.core.batch import infer_many
-from hml.core.batch_desk import Clerk, Desk
+from hml.core.batch_desk import Desk
 from hml.core.batch_table import Heading, Ledger, Row, one_line, read_batch, shown
 from hml.core.config import parse_config
 from hml.core.errors import ArtefactError, ConfigError
 from hml.core.export import write_spectrum
 from hml.core.generator import Generator
 from hml.core.spectrum import Spectrum
+from hml.core.worker import Worker
 
 STARS = 5
 
@@ -178,12 +178,12 @@ def test_rows_follow_the_content_of_files(site, stars, tmp_path, measured):
 def test_two_workers_make_the_rows_of_one(site, stars, tmp_path, monkeypatch):
     crew = []
 
-    class Seen(Clerk):
-        def __init__(self, *rest, **more):
-            super().__init__(*rest, **more)
+    class Seen(Worker):
+        def __init__(self, *rest):
+            super().__init__(*rest)
             crew.append(self)
 
-    monkeypatch.setattr(batches, "Clerk", Seen)
+    monkeypatch.setattr(workers, "Worker", Seen)
     files = [*stars[:2], site / "broken.ecsv", *stars[2:]]
     one = infer_many(config(site), files, tmp_path / "one.ecsv")
     assert crew == []
@@ -191,24 +191,28 @@ def test_two_workers_make_the_rows_of_one(site, stars, tmp_path, monkeypatch):
     runtime = {"workers": 2, "device": "cpu"}
     two = infer_many(config(site, runtime=runtime), files, tmp_path / "two.ecsv")
     assert len(crew) == 2
-    assert all(clerk.process.returncode is not None for clerk in crew)
+    assert all(worker.process.returncode is not None for worker in crew)
     assert numbers(two.rows) == numbers(one.rows)
     # and neither is another config than the other
     assert infer_many(config(site, runtime=runtime), files, tmp_path / "one.ecsv").kept == len(files)
 
 
 def test_a_spectrum_that_kills_its_process_takes_nobody_with_it(site, stars, tmp_path, monkeypatch):
-    class Fragile(Clerk):
-        def measure(self, file, sha256):
-            if file.name == "star3.ecsv":
-                self.process.kill()
-            return super().measure(file, sha256)
+    trials = []
 
-    monkeypatch.setattr(batches, "Clerk", Fragile)
+    class Fragile(Worker):
+        def do(self, work, task):
+            if task.file.name == "star3.ecsv":
+                trials.append(self.process.pid)
+                self.process.kill()
+            return super().do(work, task)
+
+    monkeypatch.setattr(workers, "Worker", Fragile)
     monkeypatch.setattr(workers, "START_UP", 0.0)
     made = infer_many(config(site, runtime={"workers": 2, "device": "cpu"}), stars, tmp_path / "r.ecsv")
     assert made.counts == {"converged": 4, "crashed": 1}
     assert "killed by SIGKILL" in made.rows[3].message
+    assert len(set(trials)) == 3  # and two more that it was given
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends signals")
@@ -314,12 +318,31 @@ def test_any_row_survives_the_file(tmp_path):
     ledger = Ledger(tmp_path / "t.ecsv", heading)
     ledger.put({5: rows[1]})
     ledger.put({0: rows[0], 9: rows[2]})
+    ledger.flush()
     told, again = read_batch(tmp_path / "t.ecsv")
     assert told == heading
     assert [row.to_json() | {"seconds": 0, "objective": 0} for row in again] == [
         row.to_json() | {"seconds": 0, "objective": 0} for row in rows]
     assert again[0].objective == 1.0
     assert np.isnan(again[1].objective)
+
+
+def test_a_large_table_is_not_written_for_every_row(tmp_path, monkeypatch):
+    clock, written = [0.0], []
+    monkeypatch.setattr(batch_table.time, "monotonic", lambda: clock[0])
+
+    def write(path, text):
+        clock[0] += 1.0  # s
+        written.append(text.count("row"))
+
+    monkeypatch.setattr(batch_table, "write_text", write)
+    ledger = Ledger(tmp_path / "t.ecsv", Heading(("teff",), "key", {}))
+    for number in range(201):
+        ledger.put({number: Row(f"row{number}", "", "converged")})
+        clock[0] += 0.5
+    ledger.flush()
+    ledger.flush()
+    assert written == [1, 101, 201]  # whenever fifty times as long has passed, and at the end
 
 
 def test_the_command_line_tells_one_star_from_many(site, stars, tmp_path):

@@ -19,6 +19,7 @@ import hml
 from hml.cli import app
 from hml.core import hookspecs, interfaces
 from hml.core.hookspecs import FAMILIES
+from hml.template import write_package
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
@@ -48,6 +49,16 @@ def test_the_code_of_a_page_runs_from_top_to_bottom(
 
 def test_the_pages_with_code_are_seen() -> None:
     assert {"README.md", "docs/plugins.md", "docs/tour.md"} <= {name_of(page) for page in WITH_CODE}
+
+
+@pytest.mark.parametrize(("page", "family", "name", "most"), [("docs/grid-plugin.md", "grid", "tiles", 60),
+                                                              ("docs/manifold.md", "interpolator", "shepard", 100)])
+def test_a_page_shows_what_hml_plugin_new_writes(tmp_path: Path, page: str, family: str, name: str, most: int) -> None:
+    written = write_package(name, family, tmp_path)
+    files = [file for file in written if file.parent.name == f"hml_{name}" and file.name != "checks.py"]
+    shown = BLOCK.findall(text(page))[: len(files)]
+    assert shown == [file.read_text(encoding="utf-8") for file in files]
+    assert len([line for block in shown for line in block.splitlines() if line.strip()]) <= most
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

@@ -20,7 +20,7 @@ from hml import Table
 from hml.plugins.interpolators import packed as packed_module
 from hml.plugins.interpolators import sums
 from hml.plugins.interpolators.basis import knots, piecewise, solver
-from hml.plugins.interpolators.packed import without_the_faint
+from hml.plugins.interpolators.packed import neighbours, without_the_faint
 from hml.plugins.interpolators.sums import Rows
 
 NAMES = ("shift", "ln_amplitude", "ln_sigma", "ln_gamma")
@@ -212,10 +212,10 @@ def test_the_faint_end_of_a_line_takes_none_of_the_range():
     strength[:, 0] = [0, -3, -12, -20, -40, -60]  # fades
     strength[:, 1] = [0, -1, -2, -3, -2, -1]  # is seen everywhere
     strength[:, 2] = [0, 0, -40, -40, -40, -40]  # ends between two nodes
-    raised = without_the_faint(strength, (6,))
+    raised = without_the_faint(strength, neighbours((6,)))
     assert raised[:, 0].tolist() == [0, -3, -12, -14, -14, -14]
     assert np.array_equal(raised[:, 1:], strength[:, 1:])
-    across = without_the_faint(strength.reshape(3, 2, 3).swapaxes(0, 1).reshape(6, 3), (2, 3))
+    across = without_the_faint(strength.reshape(3, 2, 3).swapaxes(0, 1).reshape(6, 3), neighbours((2, 3)))
     assert across[:, 0].tolist() == strength.reshape(3, 2, 3).swapaxes(0, 1).reshape(6, 3)[:, 0].tolist()
 
 

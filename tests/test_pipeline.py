@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hml.core import nodes, pipeline, workers
+from hml.core import fitting, nodes, pipeline, workers
 from hml.core.config import dump_config, load_config, parse_config
 from hml.core.errors import ConfigError, GridError, SpectrumError
 from hml.core.export import write_spectrum
@@ -83,7 +83,7 @@ def test_nothing_is_built_twice_and_a_change_builds_what_it_touches(cloned):
 
 
 def test_an_interrupted_build_goes_on_from_where_it_was(monkeypatch, cloned):
-    real = nodes.write_clone
+    real = fitting.write_clone
     written = []
 
     def interrupted(path, *rest):
@@ -92,10 +92,10 @@ def test_an_interrupted_build_goes_on_from_where_it_was(monkeypatch, cloned):
         real(path, *rest)
         written.append(path)
 
-    monkeypatch.setattr(nodes, "write_clone", interrupted)
+    monkeypatch.setattr(fitting, "write_clone", interrupted)
     with pytest.raises(KeyboardInterrupt):
         pipeline.build(tiny(runtime={"workers": 1}))
-    monkeypatch.setattr(nodes, "write_clone", real)
+    monkeypatch.setattr(fitting, "write_clone", real)
     done = len(cloned)
     pipeline.build(tiny())
     assert len(cloned) - done == 32 - 5

@@ -1,19 +1,21 @@
-"""A distribution from outside the package is found, configured and run; a broken one beside it disturbs nobody."""
+"""Distributions from outside the package are found, configured, checked and run; a broken one disturbs nobody."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-TEMPLATE = ROOT / "docs" / "plugin-template"
+from hml.template import FAMILIES, write_package
+from hml.testing import ToyGrid
 
+ROOT = Path(__file__).resolve().parent.parent
+THREE = {"tiles": "grid", "shepard": "interpolator", "zoom": "optimizer"}
 CLI = ("-c", "from hml.cli import main; main()")
 
 BROKEN = {
@@ -33,35 +35,66 @@ py-modules = ["hml_broken"]
 }
 
 
+def install(packages: Path) -> None:
+    """Every package of a folder outside the repository, into its folder `site`, without a network."""
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index",
+           "--disable-pip-version-check", "--target", str(packages / "site")]  # fmt: skip
+    done = subprocess.run([*pip, *map(str, packages.glob("hml-*"))], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def run_in(packages: Path, folder: Path, *command: str, code: int = 0) -> str:
+    """Runs a command in a folder, where the packages are installed, and returns what it wrote to standard output."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(packages / "site"), str(ROOT)]),
+                   "OMP_NUM_THREADS": "1", "HML_HOME": str(folder / "home")}  # fmt: skip
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=folder, env=environment,
+                          check=False, stdin=subprocess.DEVNULL)  # fmt: skip
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout
+
+
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder into which the template and a broken distribution were installed, from folders outside the package."""
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three packages as `hml plugin new` writes them, and a broken one, installed."""
     work = tmp_path_factory.mktemp("third_party")
-    shutil.copytree(TEMPLATE, work / "hml-example", ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))
+    for name, family in THREE.items():
+        run_in(work, work, *CLI, "plugin", "new", name, "--family", family)
     (work / "hml-broken").mkdir()
     for name, text in BROKEN.items():
         (work / "hml-broken" / name).write_text(text, encoding="utf-8")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index",
-           "--disable-pip-version-check", "--target", str(work / "site")]
-    done = subprocess.run([*pip, str(work / "hml-example"), str(work / "hml-broken")], capture_output=True, text=True,
-                          check=False)
-    assert done.returncode == 0, done.stderr
-    return work / "site"
+    install(work)
+    return work
 
 
 @pytest.fixture
-def inside(site: Path, tmp_path: Path):
-    """Runs a command where both distributions are installed, and returns what it wrote to standard output."""
-
+def inside(packages: Path, tmp_path: Path):
     def run(*command: str, code: int = 0) -> str:
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(ROOT)]), "OMP_NUM_THREADS": "1",
-                       "HML_HOME": str(tmp_path / "home")}
-        done = subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=tmp_path,
-                              env=environment, check=False, stdin=subprocess.DEVNULL)
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout
+        return run_in(packages, tmp_path, *command, code=code)
 
     return run
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A run with all three: files of a grid, and a spectrum between its nodes."""
+    toy = ToyGrid()
+    (tmp_path / "models").mkdir()
+    for teff, logg in toy.nodes():
+        star = toy.load((teff, logg))
+        columns = np.stack([star.wavelength, star.flux], axis=1)
+        np.savetxt(tmp_path / f"models/teff{teff:.0f}_logg{logg:.2f}.txt", columns)
+    star = toy.truth({"teff": 5150.0, "logg": 4.3})
+    rows = (f"{w!r},{f!r},0.005" for w, f in zip(star.wavelength.tolist(), star.flux.tolist(), strict=True))
+    (tmp_path / "star.csv").write_text("wavelength,flux,error\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    path = tmp_path / "run.yaml"
+    path.write_text(f"""
+grid: {{name: tiles, path: {tmp_path / "models"}, preprocess: []}}
+interpolator: {{name: shepard, power: 4}}
+optimizer: {{name: zoom, points: 60, rounds: 8}}
+associate: {{rounds: 1, steps: 100}}
+spectrum: {{path: {tmp_path / "star.csv"}}}
+""", encoding="utf-8")
+    return path
 
 
 def test_the_three_parts_are_found_and_the_broken_plugin_is_a_failure_only(inside) -> None:
@@ -69,26 +102,26 @@ def test_the_three_parts_are_found_and_the_broken_plugin_is_a_failure_only(insid
 import json
 from hml import discover
 registry = discover()
-ours = [(e.family, e.component.name, e.version) for e in registry.entries if e.distribution == "hml-example"]
+ours = [(e.family, e.component.name, e.distribution, e.version) for e in registry.entries if e.distribution != "hml"]
 print(json.dumps([ours, [(f.plugin, f.distribution, f.version, f.error) for f in registry.failures]]))
 """))
     assert found == [
-        [["grids", "gaussians", "0.1.0"], ["interpolators", "inverse_distance", "0.1.0"],
-         ["optimizers", "zoom", "0.1.0"]],
+        [["interpolators", "shepard", "hml-shepard", "0.1.0"], ["grids", "tiles", "hml-tiles", "0.1.0"],
+         ["optimizers", "zoom", "hml-zoom", "0.1.0"]],
         [["broken", "hml-broken", "0.0.7",
           "ModuleNotFoundError: No module named 'a_package_that_is_not_there'"]],
-    ]
+    ]  # fmt: skip
 
 
-def test_yaml_that_names_them_is_validated_with_their_own_classes(inside) -> None:
-    (config,) = [inside("-c", f"""
+def test_yaml_that_names_them_is_validated_with_their_own_classes(inside, config: Path) -> None:
+    text = inside("-c", f"""
 from pathlib import Path
-from hml import dump_config, load_config
-config = load_config(Path({str(TEMPLATE / 'toy.yaml')!r}))
-assert load_config(Path({str(TEMPLATE / 'toy.yaml')!r}), sets=["optimizer.rounds=2"]).optimizer.config.rounds == 2
+from hml import load_config
+config = load_config(Path({str(config)!r}))
+assert load_config(Path({str(config)!r}), sets=["optimizer.rounds=2"]).optimizer.config.rounds == 2
 print(type(config.grid.config).__name__, config.interpolator.config.power, config.optimizer.config.rounds)
-""")]
-    assert config.split() == ["GaussiansConfig", "4.0", "4"]
+""")
+    assert text.split() == ["TilesConfig", "4.0", "8"]
 
 
 def test_a_mistake_in_their_fields_is_one_clear_line(inside) -> None:
@@ -114,22 +147,64 @@ except ConfigError as error:
     assert text.count("\n") == 1
 
 
-def test_their_own_tests_pass(inside) -> None:
-    inside("-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, str(TEMPLATE / "tests"))
-
-
 def test_the_command_line_lists_them_and_the_failure(inside) -> None:
     text = inside(*CLI, "plugins")
-    for word in ("gaussians", "inverse_distance", "zoom", "hml-example", "hml-broken", "phoenix"):
+    for word in ("tiles", "shepard", "zoom", "hml-tiles", "hml-broken", "phoenix"):
         assert word in text
-    assert "gaussians" not in inside(*CLI, "--help")
+    assert "tiles" not in inside(*CLI, "--help")
 
 
-def test_a_run_with_all_three_measures_the_truth(inside, tmp_path: Path) -> None:
-    inside(*CLI, "run", "--config", str(TEMPLATE / "toy.yaml"), "--output", str(tmp_path / "out"))
+def test_a_run_with_all_three_measures_the_truth(inside, config: Path, tmp_path: Path) -> None:
+    inside(*CLI, "run", "--config", str(config), "--output", str(tmp_path / "out"))
     result = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
-    measured = {p["name"]: p for p in result["parameters"]}
-    assert measured["teff"]["truth"] == 5150
+    measured = {p["name"]: p["value"] for p in result["parameters"]}
     # inverse distance is a poor interpolator: a third of a grid step is what can be asked of it
-    assert abs(measured["teff"]["value"] - 5150) < 70
-    assert abs(measured["logg"]["value"] - 4.3) < 0.17
+    assert abs(measured["teff"] - 5150) < 70
+    assert abs(measured["logg"] - 4.3) < 0.17
+
+
+# --- the conformance kit ---------------------------------------------------------------------------------------------
+
+
+def test_a_new_package_passes_the_kit_unchanged(inside) -> None:
+    text = inside(*CLI, "check-plugin", "hml-tiles")
+    assert "package hml-tiles: 4 passed\ngrids tiles: 23 passed, 1 left out, 2 n/a\n" in text
+
+
+def test_the_kit_says_what_is_broken_and_ends_with_1(inside) -> None:
+    text = inside(*CLI, "check-plugin", "hml-broken", code=1)
+    assert "failed: test_everything_it_offers_is_found: does not load: broken: ModuleNotFoundError" in text
+
+
+def own_tests(packages: Path, folder: Path, names: list[str]) -> str:
+    tests = [str(packages / f"hml-{name}" / "tests") for name in names]
+    return run_in(packages, folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", "-c",
+                  os.devnull, f"--rootdir={packages}", *tests)  # fmt: skip
+
+
+def test_their_own_tests_pass(packages: Path, tmp_path: Path) -> None:
+    text = own_tests(packages, tmp_path, ["tiles"])
+    assert "TestPlugin (package hml-tiles): 4 of 4 checks ran" in text
+    assert "TestTiles (grids tiles): 22 of 25 checks ran; 2 do not apply; left out: the files that" in text
+
+
+ALL = """
+import sys
+from hml.testing import check_package
+for name in sys.argv[1:]:
+    for checked in check_package(name):
+        print(checked.what, checked.name, checked.passed, *[o for o in checked.outcomes if o.status == "failed"])
+"""
+
+
+@pytest.mark.slow
+def test_new_packages_of_every_family_pass_the_kit_and_their_own_tests(tmp_path: Path) -> None:
+    names = [f"my-{family}" for family in FAMILIES]
+    for name, family in zip(names, FAMILIES, strict=True):
+        write_package(name, family, tmp_path)
+    install(tmp_path)
+    lines = run_in(tmp_path, tmp_path, "-c", ALL, *(f"hml-{name}" for name in names)).splitlines()
+    parts = zip(names, FAMILIES.items(), strict=True)
+    rows = [[f"package hml-{name} True", f"{plural} my_{family} True"] for name, (family, plural) in parts]
+    assert lines == [line for pair in rows for line in pair]
+    assert own_tests(tmp_path, tmp_path, names).count(" checks ran") >= len(names)

@@ -17,14 +17,16 @@ from moody_grid import BUGGY, KILLED, NODES, REFUSED, TALKING
 from hml.core import pipeline, worker, workers
 from hml.core.clone import Start
 from hml.core.components import quiet
-from hml.core.config import load_config, parse_config
+from hml.core.config import LocalConfig, load_config, parse_config
 from hml.core.errors import GridError, HmlError
+from hml.core.executor import run_all
 from hml.core.fitting import clone_nodes
-from hml.core.nodes import Job
+from hml.core.nodes import Cloning, Job
 from hml.core.parts import Parts, plan_nodes
 from hml.core.paths import data_home
 from hml.core.registry import Registry, installed
 from hml.core.shelf import Shelf
+from hml.core.work import Message, PassingError
 from hml.core.worker import Worker, end
 
 HERE = Path(__file__).parent
@@ -56,8 +58,9 @@ def crew(monkeypatch):
     started = []
 
     class Seen(Worker):
-        def __init__(self, *rest):
-            super().__init__(*rest)
+        def __init__(self, work, threads):
+            super().__init__(work, threads)
+            self.work = work
             started.append(self)
 
     monkeypatch.setattr(workers, "Worker", Seen)
@@ -65,8 +68,10 @@ def crew(monkeypatch):
     return started
 
 
-def moody(mood="calm", steps=15, number=2, **grid):
+def moody(mood="calm", steps=15, number=2, complete=False, **grid):
+    """`complete`: with a residual and an error of its own, for which more processes would be started."""
     return parse_config({
+        "generator": {} if complete else {"residual": 0, "error": 0},
         "grid": {"name": "moody", "mood": mood, **grid}, "clone": {"steps": steps, "rounds": 0},
         "associate": {"rounds": 2, "steps": 5},
         "runtime": {"workers": number, "device": "cpu"},
@@ -87,12 +92,13 @@ def stored():
 def test_processes_and_threads_store_the_same_numbers(crew, monkeypatch, tmp_path):
     pipeline.build(moody())
     made = stored()
-    assert len(crew) == 4  # two in each round
+    kinds = [type(started.work).__name__ for started in crew]
+    assert kinds == ["Looking"] * 2 + ["Cloning"] * 4  # two in each round
     assert all(started.process.returncode is not None for started in crew)
     monkeypatch.setattr(workers, "START_UP", np.inf)
     monkeypatch.setenv("HML_HOME", str(tmp_path))
     pipeline.build(moody())
-    assert len(crew) == 4
+    assert len(crew) == len(kinds)
     assert stored() == made
     assert len(made) == 12 + 12 + 1
 
@@ -121,22 +127,22 @@ def test_no_core_is_used_twice_and_every_node_is_told(crew, tmp_path):
 
 
 def test_processes_are_for_work_that_pays_and_parts_that_they_find(crew, monkeypatch):
-    parts = Parts.of(moody())
-    assert workers.portable(parts)
+    assert Cloning(Parts.of(moody())).portable
     here = [e for e in installed().entries if e.component.name != "moody"]
     component = dataclasses.replace(installed().get("grids", "moody"), name="mine")
     mine = Registry((*here, dataclasses.replace(here[0], family="grids", component=component)), ())
     config = load_config(slots={"grid": "mine"}, registry=mine)
-    assert not workers.portable(Parts.of(config))
+    assert not Cloning(Parts.of(config)).portable
     clone(moody(number=1))
     assert crew == []
 
 
 def test_whatever_happens_in_a_worker_is_told(tmp_path, caplog, capfd):
-    only = Worker(moody("bad"), 1)
+    work = Cloning(Parts.of(moody("bad")))
+    only = Worker(work, 1)
 
     def do(node):
-        return only.do(Job(node, tmp_path / f"{node}.safetensors"))
+        return only.do(work, Job(node, tmp_path / f"{node}.safetensors"))
 
     try:
         assert len(do(TALKING).clone) == 10
@@ -144,24 +150,48 @@ def test_whatever_happens_in_a_worker_is_told(tmp_path, caplog, capfd):
         out, err = capfd.readouterr()
         assert "noise" in err
         assert "noise" not in out  # which belongs to the command's own result
-        with pytest.raises(GridError, match=r"^moody 5200: the file is torn; fetch it again$"):
-            do(REFUSED)
-        with pytest.raises(RuntimeError, match=r"(?s)in a worker process:.*show_mood.*a mistake of the plugin"):
-            do(BUGGY)
+        refused, bug = do(REFUSED), do(BUGGY)
+        assert isinstance(refused, GridError) and str(refused) == "moody 5200: the file is torn; fetch it again"
+        assert isinstance(bug, RuntimeError)
+        assert "in a worker process:" in str(bug) and "show_mood" in str(bug) and "a mistake of the plugin" in str(bug)
         assert len(do(NODES[8]).clone) == 10
         for _ in range(2):  # a dead one does not come back
-            with pytest.raises(HmlError, match="killed by SIGKILL"):
-                do(KILLED)
+            assert isinstance(died := do(KILLED), PassingError) and "killed by SIGKILL" in str(died)
     finally:
         end([only])
     assert only.process.returncode == -signal.SIGKILL
 
 
+def test_what_fails_is_named_when_the_rest_is_done(crew):
+    with pytest.raises(GridError, match=r"(?s)^2 of 12 could not be done .*torn; fetch it again\n.*killed by SIGKILL"):
+        clone(moody("torn"))
+    assert len(list(data_home().rglob("clones-*/*.safetensors"))) == len(NODES) - 2
+    assert len(crew) == 2 + 3  # a worker that dies is replaced, and its node tried twice again
+
+
+def test_where_nothing_works_not_everything_is_tried(crew):
+    tried = []
+
+    class Hopeless(Cloning):
+        def do(self, job, alive):
+            tried.append(job)
+            raise GridError(f"{job.node}: no")
+
+    parts = Parts.of(moody(number=1))
+    jobs = [Job(node, data_home() / str(node)) for node in NODES]
+    with pytest.raises(GridError, match=r"(?s)^the first 8 could not be done .*: no"):
+        run_all(parts.executor, Hopeless(parts), jobs, lambda *_: None)
+    assert len(tried) == 8
+
+
 def test_a_killed_worker_is_named_with_its_node_and_nothing_finished_is_lost(crew):
+    config = moody("deadly")
+    once = config.runtime.model_copy(update={"executor": LocalConfig(retries=0)})
+    config = config.model_copy(update={"runtime": once})
     with pytest.raises(HmlError, match=r"node teff\+5300_logg\+5: .* killed by SIGKILL.* runtime\.workers=1"):
-        clone(moody("deadly"))
+        clone(config)
     kept = {path: path.stat().st_mtime_ns for path in data_home().rglob("clones-*/*.safetensors")}
-    assert len(kept) >= len(NODES) - 3
+    assert len(kept) == len(NODES) - 1
     clone(moody())
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in kept.items())
     assert not list(data_home().rglob("*.part"))
@@ -177,12 +207,17 @@ def test_a_job_survives_its_way_as_it_is(tmp_path):
     rng = np.random.default_rng(0)
     start = Start(rng.normal(size=3) * 1e4, rng.normal(size=(3, 2)) / 3, rng.random(3))
     job = Job(KILLED, tmp_path / "x", {"table": "1"}, lambda: start, 7)
-    again = Job.from_data(job.to_data())
+    work = Cloning(Parts.of(moody()))
+
+    def there(job):
+        return work.task_heard(Message.unpack(work.task_told(job).pack()))
+
+    again = there(job)
     assert (again.node, again.path, again.made_from, again.found) == (KILLED, tmp_path / "x", {"table": "1"}, 7)
     assert again.start is not None
     for name, values in vars(start).items():
         np.testing.assert_array_equal(getattr(again.start(), name), values)
-    assert Job.from_data(Job(KILLED, tmp_path).to_data()).start is None
+    assert there(Job(KILLED, tmp_path)).start is None
 
 
 # --- ends from outside -----------------------------------------------------------------------------------------

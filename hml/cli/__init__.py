@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from hml.cli import check, config, grid, lines, plot, run, runs, show, spectrum
+from hml.cli import check, config, grid, lines, plot, plugin, run, runs, show, spectrum
 from hml.core.errors import HmlError
 from hml.core.untrusted import printable
 
@@ -30,6 +30,7 @@ app.add_typer(spectrum.app, name="spectrum")
 app.add_typer(config.app, name="config")
 app.add_typer(runs.app, name="runs")
 show.add_to(app)
+plugin.add_to(app)
 
 
 def main() -> None:

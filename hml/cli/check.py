@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from hml.core.space import Node
 
 SHOWN = 20  # nodes of a kind
+MOST_ROWS = 100  # of the table
 
 
 def add_to(app: typer.Typer) -> None:
@@ -57,7 +59,7 @@ def check(
         return
     axis = max(found.space.axes, key=lambda axis: len(axis.nodes))
     values = found.nodes[:, found.space.names.index(axis.name)]
-    rows = [[f"{v:g}", *_shown(found.left_out[values == v])] for v in axis.nodes]
+    rows = [[name, *_shown(found.left_out[here])] for name, here in _stretches(values)]
     table(f"left out: rms of a node from what its neighbours along {axis.name} tell of it, 1e-4",
           [axis.name, "median", "largest", "nodes"], rows)  # fmt: skip
     for label, intervals in found.breaks.items():
@@ -69,6 +71,16 @@ def check(
         _tell(flag.replace("_", " "), nodes)
     if plot is not None:
         print(f"{plot} written")
+
+
+def _stretches(values: Any) -> list[tuple[str, Any]]:
+    """Every value of a label and which nodes have it; of scattered nodes ten stretches."""
+    each = np.unique(values)
+    if len(each) <= MOST_ROWS:
+        return [(f"{value:g}", values == value) for value in each]
+    ends = np.linspace(each[0], each[-1], 11)
+    place = np.clip(np.searchsorted(ends, values, side="right") - 1, 0, 9)
+    return [(f"{low:g} to {high:g}", place == i) for i, (low, high) in enumerate(pairwise(ends))]
 
 
 def _shown(rms: Any) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -215,14 +216,16 @@ def _facts(parts: Parts) -> dict[str, Any]:
     from hml.core.interfaces import FetchableGrid
 
     grid = parts.grid
-    nodes, holes = list(grid.nodes()), grid.space.holes(grid.nodes())
-    facts: dict[str, Any] = {"nodes": len(nodes), "holes": len(holes)}
+    nodes = list(grid.nodes())
+    holes = grid.space.count_holes(nodes)
+    facts: dict[str, Any] = {"nodes": len(nodes), "holes": holes}
     for axis in grid.space.axes:
         shown = [f"{v:g}" for v in axis.nodes]
         text = ", ".join(shown if len(shown) <= 10 else [*shown[:4], "…", *shown[-3:]])
         facts[axis.name] = f"{text} {axis.unit} ({len(shown)})"
     if holes:
-        facts["first holes"] = "; ".join(str(grid.space.to_dict(hole)) for hole in holes[:3])
+        first = islice(grid.space.each_hole(nodes), 3)
+        facts["first holes"] = "; ".join(str(grid.space.to_dict(hole)) for hole in first)
     missing = grid.missing() if isinstance(grid, FetchableGrid) else None
     if missing is not None:
         facts["missing"] = f"{missing.size}; hml grid fetch {parts.config.grid.name}"

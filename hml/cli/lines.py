@@ -123,7 +123,10 @@ def _generator(
     from hml.core import pipeline
 
     chosen = make_config(config, grid, interpolator, sets=sets, device=device, generator=generator)
-    return pipeline.build(chosen, progress=progress())
+    made = pipeline.build(chosen, progress=progress())
+    if not len(made):
+        raise ConfigError("this generator has no lines (generator.lines: false): it interpolates the grid's spectra")
+    return made
 
 
 # --- one line, and lines alone ----------------------------------------------------------------------------------------

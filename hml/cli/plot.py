@@ -62,6 +62,8 @@ def plot(  # one argument per option
     at, axes = read_labels(labels), None if over is None else over.split(",")
     chosen = make_config(config, grid, interpolator, sets=sets, device=device, generator=generator)
     made = pipeline.build(chosen, progress=progress())
+    if kind != "time" and not len(made):
+        raise ConfigError("this generator has no lines to draw (generator.lines: false); `time` can be drawn")
     number = _track(made, track) if kind in ("manifold", "profile", "all") else 0
     pictures = _pictures(made, number, axes, at)
     paths = {name: output / f"{name}.png" for name in KINDS} if kind == "all" else {kind: output}
@@ -91,6 +93,4 @@ def _track(generator: Generator, text: str | None) -> int:
 
     if text is not None:
         return find_track(generator, text)
-    if not len(generator):
-        raise ConfigError("the generator has no tracks; there is no line to draw")
     return int(survey(generator).median.argmax())

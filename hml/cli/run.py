@@ -83,13 +83,17 @@ def clone(
     """Clone every node of the grid: find its lines and fit them. Resumes where it stopped."""
     from hml.cli.show import show_facts
     from hml.core.blase import blase_name, write_blase
+    from hml.core.compat import check_sharpness
     from hml.core.fitting import clone_nodes
     from hml.core.parts import Parts, ensure_grid, plan_nodes
     from hml.core.shelf import Shelf
 
     parts = Parts.of(make_config(config, grid, sets=sets, device=device), progress())
+    if not parts.config.generator.lines:
+        raise ConfigError("generator.lines: false: there are no lines to clone; `hml build` makes the generator")
     ensure_grid(parts)
     plan = plan_nodes(parts)
+    check_sharpness(parts.config, parts.grid.load(plan.used[0]), parts.grid.resolving_power)
     shelf = Shelf.of(parts, plan)
     with shelf.alone():
         cloned = [c.clone for c in clone_nodes(parts, plan, shelf)]

@@ -16,6 +16,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from itertools import pairwise
 from math import prod
 from pathlib import Path
@@ -131,6 +132,16 @@ def read(path: Path) -> tuple[dict[str, NDArray[Any]], Mapping[str, str]]:
         return arrays, contents.notes
 
 
+def parse(data: bytes) -> tuple[dict[str, NDArray[Any]], Mapping[str, str]]:
+    """The arrays and notes of what `write` wrote, from memory."""
+    contents = _contents(Path("message"), BytesIO(data), len(data))
+    arrays: dict[str, NDArray[Any]] = {
+        name: np.ndarray(entry.shape, DTYPES[entry.dtype], data, contents.start + entry.begin).copy()
+        for name, entry in contents.entries.items()
+    }
+    return arrays, contents.notes
+
+
 def verify(path: Path) -> None:
     """ArtefactError if the file does not hold what was written. Reads all of it, a piece at a time."""
     with _opened(path) as (file, contents):
@@ -146,13 +157,12 @@ def verify(path: Path) -> None:
 def _opened(path: Path) -> Iterator[tuple[IO[bytes], Contents]]:
     try:
         with path.open("rb") as file:
-            yield file, _contents(path, file)
+            yield file, _contents(path, file, os.fstat(file.fileno()).st_size)
     except (OSError, OverflowError, ValueError) as error:  # a file that shrinks in our hands gives the last two
         raise ArtefactError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
 
 
-def _contents(path: Path, file: IO[bytes]) -> Contents:
-    size = os.fstat(file.fileno()).st_size
+def _contents(path: Path, file: IO[bytes], size: int) -> Contents:
     length = int.from_bytes(file.read(8), "little")
     if size < 8 or length > size - 8:
         raise ArtefactError(f"{path}: is not a file that hml wrote, or not all of it")

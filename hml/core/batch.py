@@ -1,34 +1,22 @@
-"""Many spectra, one generator, a row each: what is finished is stored at once, and never measured again.
-
-Every spectrum is measured by one thread, so that rows do not depend on how many are measured side by side.
-"""
+"""Many spectra, one generator, a row each: what is finished is stored at once, and never measured again."""
 
 from __future__ import annotations
 
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
-from threading import Event
 from typing import Any
 
-import torch
-
-from hml.core import workers
-from hml.core.batch_desk import Clerk, Desk
+from hml.core.batch_desk import Desk, Measuring, Task
 from hml.core.batch_table import CRASHED, Heading, Ledger, Row, one_line, read_batch, renamed, shown
 from hml.core.components import Progress, quiet
 from hml.core.config import RunConfig
-from hml.core.errors import ConfigError, HmlError
+from hml.core.errors import ConfigError
 from hml.core.lock import alone
 from hml.core.store import sweep
-from hml.core.worker import end
-
-Done = Callable[["Task", Row], None]
 
 
 @dataclass(frozen=True)
@@ -50,15 +38,6 @@ class Batch:
         rows = [row.to_json() for row in self.rows]
         facts = {"asked": self.asked, "kept": self.kept, "seconds": round(self.seconds, 3), "counts": self.counts}
         return {"output": self.path, **facts, "rows": rows}
-
-
-@dataclass(frozen=True)
-class Task:
-    """One file that is to be measured, and the place of its row."""
-
-    place: int
-    file: Path
-    sha256: str
 
 
 def infer_many(
@@ -84,11 +63,17 @@ def _infer_many(config: RunConfig, paths: Sequence[Path], output: Path, progress
     start = time.perf_counter()
     with progress("measuring", total=len(todo), unit="spectra") as advance:
 
-        def done(task: Task, row: Row) -> None:
-            ledger.put({task.place: row})
+        def done(task: Task, made: Row | Exception) -> None:
+            name = shown(task.file)
+            if isinstance(made, Exception):  # its process died
+                made = Row(name, task.sha256, CRASHED, one_line(str(made)))
+            ledger.put({task.place: renamed(made, name)})
             advance(1)
 
-        measure(desk, todo, done)
+        try:
+            desk.parts.executor.run(Measuring(desk.parts, str(desk.path), desk.generator), todo, done)
+        finally:
+            ledger.flush()
     return Batch(str(output), ledger.sorted(), len(tasks), len(kept), time.perf_counter() - start)
 
 
@@ -126,66 +111,3 @@ def _known(
     contents, names = {task.sha256 for task in tasks}, {shown(task.file) for task in tasks}
     rest = [row for row in before[1] if row.sha256 not in contents and row.file not in names]
     return kept, dict(enumerate(rest, start=len(tasks)))
-
-
-# --- side by side ------------------------------------------------------------------------------------------------
-
-
-def measure(desk: Desk, tasks: Sequence[Task], done: Done) -> None:
-    """Measure all, `runtime.workers` at a time; `done` hears of each in this thread. Processes are started once the
-    work that is left for each would take longer than its start."""
-    lanes = max(1, min(workers.lanes_of(desk.parts), len(tasks)))
-    portable = desk.parts.context.device == "cpu" and workers.portable(desk.parts)
-    with _one_thread():
-        paces: list[float] = []
-        for i, task in enumerate(tasks):
-            left = len(tasks) - i
-            if portable and lanes > 1 and paces and left / lanes * sum(paces) / len(paces) > workers.START_UP:
-                _in_processes(desk, tasks[i:], lanes, done)
-                return
-            row = desk.measure(task.file, task.sha256)
-            done(task, row)
-            if i > 0:  # the first one warms up
-                paces.append(row.seconds)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _in_processes(desk: Desk, tasks: Sequence[Task], lanes: int, done: Done) -> None:
-    crew: list[Clerk] = []
-    idle: SimpleQueue[Clerk] = SimpleQueue()
-    stopped = Event()
-
-    def hire() -> None:
-        crew.append(Clerk(desk.parts.config, 1, generator=str(desk.path)))
-        idle.put(crew[-1])
-
-    def do(task: Task) -> Row:
-        clerk = idle.get()
-        try:
-            row = clerk.measure(task.file, task.sha256)
-        except HmlError as error:  # it died over this spectrum; the next one gets another
-            if not stopped.is_set():
-                hire()
-            return Row(shown(task.file), task.sha256, CRASHED, one_line(str(error)))
-        idle.put(clerk)
-        return row
-
-    def stop() -> None:
-        stopped.set()
-        end(crew)
-
-    try:
-        for _ in range(min(lanes, len(tasks))):
-            hire()
-        workers.side_by_side(do, tasks, lanes, done, stop)
-    finally:
-        stop()

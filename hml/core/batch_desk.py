@@ -1,10 +1,9 @@
-"""Where a spectrum of a batch is measured: here, or in a process of its own."""
+"""Where a spectrum of a batch is measured, in this process or another."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,9 @@ import numpy as np
 from hml.core.batch_table import CRASHED, FAILED, Heading, Row, one_line, shown
 from hml.core.build import obtain_generator
 from hml.core.components import Progress, quiet
-from hml.core.config import RunConfig, parse_config
+from hml.core.config import RunConfig
 from hml.core.errors import HmlError
+from hml.core.executor import PartsWork
 from hml.core.generator import Generator
 from hml.core.infer import infer
 from hml.core.likelihood import parameters
@@ -25,7 +25,7 @@ from hml.core.pipeline import observe, sample, summary
 from hml.core.result import RunResult
 from hml.core.shelf import Shelf
 from hml.core.store import versions
-from hml.core.worker import Do, Process, attend
+from hml.core.work import Alive, Message
 
 log = logging.getLogger(__name__)
 
@@ -97,29 +97,45 @@ def _row(result: RunResult, name: str, sha256: str) -> Row:
     )  # fmt: skip
 
 
-# --- in a process of its own ---------------------------------------------------------------------------------------
+# --- side by side --------------------------------------------------------------------------------------------------
 
 
-class Clerk(Process):
-    """The near end of a process with a desk."""
+@dataclass(frozen=True)
+class Task:
+    """One file that is to be measured, and the place of its row."""
 
-    home = __name__
-
-    def measure(self, file: Path, sha256: str) -> Row:
-        """The row that was made there; HmlError if the process died over it."""
-        return Row.from_json(self.ask({"file": str(file), "sha256": sha256}, str(file))["row"])
-
-
-def serve() -> None:
-    """What such a process does."""
-    attend(_measuring)
+    place: int
+    file: Path
+    sha256: str
 
 
-def _measuring(first: Mapping[str, Any]) -> Do:
-    parts, path = Parts.of(parse_config(first["config"])), Path(first["generator"])
-    desk = Desk(parts, Generator.load(path, parts.context.device), path)
+class Measuring(PartsWork[Task, Row]):
+    """To measure spectra. Each is measured by one thread, so that rows do not depend on how many are side by side."""
 
-    def do(job: Mapping[str, Any]) -> dict[str, Any]:
-        return {"row": desk.measure(Path(job["file"]), job["sha256"]).to_json()}
+    title = "measure"
 
-    return do
+    def __init__(self, parts: Parts, generator: str, opened: Generator | None = None) -> None:
+        super().__init__(parts)
+        path = Path(generator)
+        self.desk = Desk(parts, opened or Generator.load(path, parts.context.device), path)
+
+    def do(self, task: Task, alive: Alive) -> Row:
+        return self.desk.measure(task.file, task.sha256)
+
+    def name(self, task: Task) -> str:
+        return str(task.file)
+
+    def more(self) -> dict[str, Any]:
+        return {"generator": str(self.desk.path.absolute())}
+
+    def task_told(self, task: Task) -> Message:
+        return Message({"place": task.place, "file": str(task.file.absolute()), "sha256": task.sha256})
+
+    def task_heard(self, message: Message) -> Task:
+        return Task(message.facts["place"], Path(message.facts["file"]), message.facts["sha256"])
+
+    def made_told(self, made: Row) -> Message:
+        return Message({"row": made.to_json()})
+
+    def made_heard(self, message: Message) -> Row:
+        return Row.from_json(message.facts["row"])

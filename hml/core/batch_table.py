@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from hml.core.untrusted import read_ecsv
 
 KIND, SCHEMA = "hml batch", 1
 LARGEST = 500_000_000  # bytes of a table that is read
+WRITING = 0.02  # of the time, at most, is spent on writing the table
 FAILED, CRASHED = "failed", "crashed"
 """Status of a spectrum that could not be measured: for a reason that is told, or through a bug."""
 TEXT = ("file", "status", "message", "notes", "metric", "sha256")
@@ -72,23 +74,35 @@ class Heading:
 
 
 class Ledger:
-    """Rows under a heading, at places of their own; the file holds those that are there, in the order of places."""
+    """Rows under a heading, at places of their own; the file holds those that are there, in the order of places. Rows
+    of a large table wait until writing all of it has paid: that takes `WRITING` of the time at most."""
 
     def __init__(self, path: Path, heading: Heading) -> None:
         self.path, self.heading = path, heading
         self.rows: dict[int, Row] = {}
         self._lines: dict[int, str] = {}
         self._top = ""
+        self._due = 0.0  # when the file may be written again
+        self._waiting = False
 
     def put(self, rows: Mapping[int, Row]) -> None:
-        """Add rows, and store all at once."""
+        """Add rows, and store all when it is due."""
         for place, row in rows.items():
             # a table of one row has the same heading as one of many
             *top, line = ecsv(self.heading, [row]).splitlines()
             self.rows[place], self._lines[place], self._top = row, line, "\n".join(top)
-        if rows:
+        self._waiting |= bool(rows)
+        if time.monotonic() >= self._due:
+            self.flush()
+
+    def flush(self) -> None:
+        """Store what is not stored yet."""
+        if self._waiting:
+            began = time.monotonic()
             lines = [self._lines[place] for place in sorted(self._lines)]
             write_text(self.path, "\n".join([self._top, *lines, ""]))
+            self._waiting, now = False, time.monotonic()
+            self._due = now + (now - began) / WRITING
 
     def sorted(self) -> tuple[Row, ...]:
         return tuple(self.rows[place] for place in sorted(self.rows))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hml.core.compat import check_nodes
+from hml.core.compat import check_nodes, check_sharpness
 from hml.core.continuum import bands_of
 from hml.core.errors import ArtefactError
 from hml.core.fitting import line_table
@@ -51,8 +51,9 @@ def _stored(shelf: Shelf, device: str) -> Generator | None:
 
 def _made(parts: Parts, plan: Plan, shelf: Shelf) -> Generator:
     check_nodes(parts.config, plan.space, plan.used)
-    lines, cloned = line_table(parts, plan, shelf)
     sample = parts.prepared(plan.used[0])
+    check_sharpness(parts.config, sample, parts.grid.resolving_power)
+    lines, cloned = line_table(parts, plan, shelf)
     header = {
         "grid": {"fingerprint": parts.grid.fingerprint(), **parts.config.grid.to_data()},
         "unit": sample.unit,
@@ -85,11 +86,13 @@ def _column(like: Table, rows: Sequence[Floats], name: str) -> Table:
 def _completed(parts: Parts, folder: Path, generator: Generator, tables: dict[str, Table]) -> Generator:
     """With the residual, and then with its own error, as far as they are wished."""
     config = parts.config.generator
-    if config.residual:
-        shapes, strengths = residual(parts, folder, generator, tables["lines"])
+    if config.kept:
+        shapes, strengths, left = residual(parts, folder, generator, tables["lines"])
         if len(shapes):
             tables["residual"] = strengths
             generator = with_residual(generator, shapes, strengths, parts.config, parts.context)
+        if not config.lines:
+            generator = generator.changed({}, header={**generator.header, "clone_rms": left})
     if config.error and parts.config.associate.method != "paper":  # whose table has numbers that mean nothing
         arrays, left_out = error(parts, folder, generator, tables)
         generator = generator.changed(arrays, header={**generator.header, "left_out": left_out})

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hml.core.around import told_around
 from hml.core.breaks import find_breaks
 from hml.core.coordinates import SIDE, smoothest, told
-from hml.core.lines import Breaks
+from hml.core.executor import PartsWork, run_all
+from hml.core.find import find_lines
+from hml.core.lines import Breaks, FoundLines
 from hml.core.parts import Parts
 from hml.core.space import Floats, Node, Space
 from hml.core.spectrum import Spectrum
+from hml.core.work import Alive, Message
 
 PIXELS = 8192  # of a spectrum, about, that tell how smooth the grid is
 BAD = 3.0  # times what the nodes around it have
@@ -23,8 +27,9 @@ AROUND = 1.5  # grid steps: which nodes are around
 
 @dataclass(frozen=True, eq=False)
 class GridCheck:
-    """left_out `[M]`: rms of a node's spectrum from what its neighbours along the longest axis tell of it, over the
-    error that nodes with an error of one would have, NaN where there are too few of them; in normalised flux.
+    """left_out `[M]`: rms of a node's spectrum from what its neighbours along the longest axis tell of it (those
+    around, where no nodes are on lines), over the error that nodes with an error of one would have, NaN where there are
+    too few of them; in normalised flux.
     coordinates: label → that of `COORDINATES` in which spectra are smoothest."""
 
     space: Space
@@ -35,15 +40,61 @@ class GridCheck:
     bad: tuple[Node, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What is kept of a node's spectrum: pixels `[n]` that stand for it, and the lines found, if they were wanted."""
+
+    sample: NDArray[Any]
+    found: FoundLines
+
+
+class Looking(PartsWork[Node, Look]):
+    """To look at nodes one by one: a worker loads and prepares each, and tells a part of its pixels."""
+
+    title = "look"
+
+    def __init__(self, parts: Parts, lines: bool) -> None:
+        super().__init__(parts)
+        self.lines = lines
+
+    def do(self, node: Node, alive: Alive) -> Look:
+        spectrum = self.parts.prepared(node)
+        return Look(sample(spectrum), find_lines(spectrum, self.parts.config.find) if self.lines else FoundLines.none())
+
+    def name(self, node: Node) -> str:
+        return f"node {self.parts.grid.space.to_dict(node)}"
+
+    def more(self) -> dict[str, Any]:
+        return {"lines": self.lines}
+
+    def task_heard(self, message: Message) -> Node:
+        return tuple(message.facts["task"])
+
+    def made_told(self, made: Look) -> Message:
+        return Message({}, {"sample": made.sample, "found": np.stack(list(vars(made.found).values()))})
+
+    def made_heard(self, message: Message) -> Look:
+        return Look(message.arrays["sample"], FoundLines(*message.arrays["found"]))
+
+
+def look(parts: Parts, nodes: Sequence[Node], task: str, *, lines: bool) -> list[Look]:
+    """At all of some nodes, side by side."""
+    seen: dict[Node, Look] = {}
+    with parts.context.progress(task, total=len(nodes), unit="nodes") as advance:
+
+        def keep(node: Node, made: Look) -> None:
+            seen[node] = made
+            advance(1)
+
+        run_all(parts.executor, Looking(parts, lines), nodes, keep)
+    return [seen[node] for node in nodes]
+
+
 def check_grid(parts: Parts) -> GridCheck:
     """Of the nodes of a grid as selected. All are loaded; a part of their pixels is kept."""
-    grid, kept = parts.grid, []
-    nodes = list(grid.nodes())
-    with parts.context.progress("loading", total=len(nodes), unit="nodes") as advance:
-        for node in nodes:
-            kept.append(sample(parts.prepared(node)))
-            advance(1)
-    return checked(Space.from_nodes(grid.space.names, nodes), np.array(nodes), np.stack(kept))
+    nodes = list(parts.grid.nodes())
+    flux = np.stack([one.sample for one in look(parts, nodes, "loading", lines=False)])
+    return checked(Space.from_nodes(parts.grid.space.names, nodes), np.array(nodes), flux)
 
 
 def sample(spectrum: Spectrum) -> NDArray[Any]:
@@ -63,7 +114,7 @@ def left_out_rms(space: Space, nodes: Floats, flux: Floats, breaks: Breaks) -> F
     """See `GridCheck.left_out`, for spectra `[M, n]`. Neighbours beyond a break do not count."""
     p = max(range(len(space)), key=lambda p: len(space.axes[p].nodes))
     out = np.full(len(nodes), np.nan)
-    for m, others, weights in told(space, nodes, p, breaks):
+    for m, others, weights in [*told(space, nodes, p, breaks)] or told_around(nodes):
         out[m] = np.sqrt(np.mean((weights @ flux[others] - flux[m]) ** 2) / (1 + weights @ weights))
     return out
 

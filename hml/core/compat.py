@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import islice
+
+import numpy as np
 
 from hml.core.components import Component
 from hml.core.config import RunConfig
 from hml.core.errors import ConfigError
 from hml.core.registry import Registry, installed
 from hml.core.space import Node, Space
+from hml.core.spectrum import Spectrum
 
+LEAST = 1000.0  # λ/Δλ below which hundreds of lines share an element of resolution, two pixels: 300 km/s
 MOST = 1.0  # holes that are made up, for each node that is there
 
 
@@ -32,6 +37,7 @@ def check_config(config: RunConfig, registry: Registry | None = None) -> None:
             "clone.from_blase: blase's lines combine as a product and are matched by the paper's method; set "
             "clone.composition=product and associate.method=paper, as configs/paper.yaml does"
         )
+    _check_lines(config)
     if config.grid.trait("ragged") and config.interpolator.trait("requires_rectilinear"):
         raise ConfigError(_ragged(config, registry, f"grid {config.grid.name!r} is ragged"))
     if config.optimizer.trait("needs_gradient") and not config.interpolator.trait("differentiable", True):
@@ -42,13 +48,40 @@ def check_config(config: RunConfig, registry: Registry | None = None) -> None:
         )
 
 
+def _check_lines(config: RunConfig) -> None:
+    if config.generator.lines:
+        return
+    if config.generator.residual == 0:
+        raise ConfigError("generator.lines: false with generator.residual: 0 leaves nothing of the spectra; leave "
+                          "residual out to keep all of them")  # fmt: skip
+    if config.associate.method == "paper" or config.clone.from_blase is not None:
+        raise ConfigError("generator.lines: false has no lines to associate; set associate.method=tracks and leave "
+                          "clone.from_blase out, or set generator.lines=true")  # fmt: skip
+
+
+def check_sharpness(config: RunConfig, spectrum: Spectrum, own: float | None) -> None:
+    """ConfigError if spectra of pixels like these, of resolving power `own` (None: their own), are too coarse to have
+    lines."""
+    if not config.generator.lines or len(spectrum) < 2:
+        return
+    pixel, middle = float(np.median(np.diff(spectrum.wavelength))), float(np.median(spectrum.wavelength))
+    power = min(own or np.inf, middle / (2 * pixel))
+    if power < LEAST:
+        raise ConfigError(
+            f"grid {config.grid.name!r} is too coarse to have lines: with pixels of {pixel:.3g} Å at {middle:.0f} Å "
+            f"its λ/Δλ is {power:.0f}, and lines need {LEAST:.0f}, pixels of {middle / (2 * LEAST):.2g} Å; set "
+            "generator.lines=false (--set generator.lines=false) for a generator that interpolates the spectra "
+            "themselves, or take a grid of higher resolution"
+        )
+
+
 def check_nodes(config: RunConfig, space: Space, nodes: Sequence[Node], registry: Registry | None = None) -> None:
     """ConfigError if the nodes that are there cannot be interpolated by the chosen interpolator."""
-    holes = space.holes(nodes)
-    few = config.generator.holes == "fill" and config.associate.method == "tracks" and len(holes) <= MOST * len(nodes)
+    holes = space.count_holes(nodes)
+    few = config.generator.holes == "fill" and config.associate.method == "tracks" and holes <= MOST * len(nodes)
     if holes and config.interpolator.trait("requires_rectilinear") and not few:
-        shown = ", ".join(str(space.to_dict(hole)) for hole in holes[:3])
-        what = f"the grid has {len(holes)} holes among {len(holes) + len(nodes)} nodes (such as {shown})"
+        shown = ", ".join(str(space.to_dict(hole)) for hole in islice(space.each_hole(nodes), 3))
+        what = f"the grid has {holes} holes among {holes + len(nodes)} nodes (such as {shown})"
         raise ConfigError(_ragged(config, registry or installed(), what))
 
 

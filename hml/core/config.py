@@ -227,11 +227,17 @@ class GeneratorConfig(ComponentConfig):
     )
     window: int | None = Field(None, ge=3, description="pixels in all around each centre; null: per line, by tolerance")
     tolerance: float = Field(1e-7, gt=0, lt=0.1, description="a line's wing is cut where it falls below this")
-    residual: float = Field(
-        0.1,
+    lines: bool = Field(
+        True,
+        description="false: no lines, for grids too coarse to have any; the residual is all there is, see "
+        "[coarse grids](grids.md#coarse-grids)",
+    )
+    residual: float | None = Field(
+        None,
         ge=0,
         le=1,
-        description="bytes of what is kept of the spectra besides lines, over those of all nodes' pixels; 0: none",
+        description="bytes of what is kept of the spectra besides lines, over those of all nodes' pixels; 0: none; "
+        "null: 0.1, without lines 1",
     )
     error: int = Field(
         16,
@@ -246,6 +252,11 @@ class GeneratorConfig(ComponentConfig):
         "fill",
         description="where the grid lacks nodes that the interpolator needs: make them up from those around, or stop",
     )
+
+    @property
+    def kept(self) -> float:
+        """The part that `residual` means."""
+        return (0.1 if self.lines else 1.0) if self.residual is None else self.residual
 
 
 class MaskConfig(ComponentConfig):
@@ -454,12 +465,47 @@ class ObjectiveConfig(ComponentConfig):
         return wish
 
 
+class LocalConfig(ComponentConfig):
+    """Processes of this machine."""
+
+    name: Literal["local"] = Field("local", description="processes of this machine")
+    retries: int = Field(2, ge=0, description="more trials of a task whose process died, or that met what may pass")
+
+
+class DaskConfig(ComponentConfig):
+    """A Dask cluster (needs the extra `hml[dask]`)."""
+
+    name: Literal["dask"] = Field("dask", description="a Dask cluster, on this machine or another")
+    address: str | None = Field(
+        None, description="of the scheduler, such as tcp://10.0.0.1:8786; null: a cluster of `runtime.workers` "
+        "processes is started on this machine"
+    )
+    retries: int = Field(2, ge=0, description="more trials of a task that met what may pass")
+    patience: float = Field(300.0, gt=0, description="s, how long a scheduler may be away before the run ends")
+
+
+def _with_name(value: Any) -> Any:
+    """Fields without a name are of the default."""
+    return {"name": "local", **value} if isinstance(value, Mapping) else value
+
+
+ExecutorSlot = Annotated[
+    LocalConfig | DaskConfig,
+    Field(discriminator="name"),
+    BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else _with_name(value)),
+]
+
+
 class RuntimeConfig(ComponentConfig):
     """How the work is done."""
 
     device: str = Field("auto", description="auto (a GPU where there is one), cpu, cuda, cuda:1")
     seed: int = Field(0, ge=0, description="of everything random")
-    workers: int | None = Field(None, ge=1, description="nodes cloned side by side; null: one a core")
+    workers: int | None = Field(None, ge=1, description="nodes cloned side by side on this machine; null: one a core")
+    executor: ExecutorSlot = Field(
+        LocalConfig(), description="where nodes are cloned and checked and spectra of a batch measured: a name, or "
+        "{name: …, fields}"
+    )
 
 
 class RunConfig(ComponentConfig):
@@ -555,6 +601,14 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: expected fields such as `grid: synthetic`, found {type(raw).__name__}")
+    return raw
+
+
+def read_edits(items: Sequence[str]) -> dict[str, Any]:
+    """Plain data made of `"part.field=value"` alone, the values in YAML; ConfigError names the item."""
+    raw: dict[str, Any] = {}
+    for item in items:
+        _put(raw, *_edit(item))
     return raw
 
 

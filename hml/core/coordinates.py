@@ -71,13 +71,18 @@ def told(space: Space, nodes: Floats, p: int, breaks: Breaks, coordinate: str = 
 
 def spaced(
     space: Space, nodes: Floats, p: int, breaks: Breaks, coordinate: str = "identity"
-) -> Iterator[tuple[Told, Told]]:
-    """As `told`, for nodes of which neighbours tell, and others in the same places twice as many steps away: both."""
+) -> Iterator[tuple[Told, Told, Told, Told]]:
+    """Four ways to tell a node: as `told` does, and by a straight line between its two neighbours; then both by others
+    in the same places twice as many steps away. Only nodes of which all four tell."""
     along = _Along(space, nodes, p, breaks, coordinate)
     for node in along.row:
         there = [offset for offset in OFFSETS if along.neighbour(node, 2 * offset) is not None]
-        if len(there) > SIDE and all(along.neighbour(node, offset) is not None for offset in there):
-            yield along.told(node, there), along.told(node, [2 * offset for offset in there])
+        whole = all(along.neighbour(node, offset) is not None for offset in there)
+        if len(there) > SIDE and whole and {-1, 1} <= set(there):
+            near, far = (
+                (along.told(node, [step * o for o in there]), along.told(node, [-step, step])) for step in (1, 2)
+            )
+            yield *near, *far
 
 
 class _Along:

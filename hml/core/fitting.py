@@ -11,18 +11,17 @@ from functools import partial
 import numpy as np
 
 from hml.core.associate import identical
-from hml.core.check import GridCheck, checked, sample
+from hml.core.check import GridCheck, checked, look
 from hml.core.clone import Start
 from hml.core.errors import GridError
-from hml.core.find import find_lines
+from hml.core.executor import run_all
 from hml.core.lines import FoundLines, LineTable
-from hml.core.nodes import ADVICE, Job, NodeClone, read_clone
+from hml.core.nodes import ADVICE, Cloning, Job, NodeClone, read_clone, unfitted, write_clone
 from hml.core.parts import Parts, Plan
 from hml.core.rounds import agreed, fitted, no_tracks, spreads, typical_width, with_more
 from hml.core.shelf import Shelf
 from hml.core.space import Floats
 from hml.core.store import digest
-from hml.core.workers import run_jobs
 
 log = logging.getLogger(__name__)
 
@@ -32,26 +31,27 @@ def clone_nodes(parts: Parts, plan: Plan, shelf: Shelf) -> list[NodeClone]:
 
 
 def line_table(parts: Parts, plan: Plan, shelf: Shelf) -> tuple[LineTable, list[NodeClone]]:
-    """The line table, and the fits at its nodes that it is made of."""
+    """The line table, and the fits at its nodes that it is made of; without a line, where none are wished."""
     if parts.config.associate.method == "paper":
         cloned = clone_nodes(parts, plan, shelf)
         return identical(plan.space, np.array(plan.used), [c.clone for c in cloned]), cloned
     found, grid = _survey(parts, plan)
+    if not parts.config.generator.lines:
+        nodes = [tuple(node) for node in grid.nodes.tolist()]
+        return no_tracks(grid, parts.profile), [unfitted(parts, node) for node in nodes]
     return _tracked(parts, replace(plan, used=tuple(map(tuple, grid.nodes.tolist()))), shelf, found, grid)
 
 
 def _survey(parts: Parts, plan: Plan) -> tuple[list[FoundLines], GridCheck]:
-    """The lines that stand out at each node, and how smooth the grid is; without its bad nodes, if that is wished."""
-    found, kept = [], []
-    with parts.context.progress("finding lines", total=len(plan.used), unit="nodes") as advance:
-        for node in plan.used:
-            spectrum = parts.prepared(node)
-            found.append(find_lines(spectrum, parts.config.find))
-            kept.append(sample(spectrum))
-            advance(1)
-            if len(found[-1]) == 0:
-                raise GridError(f"{parts.grid.space.to_dict(node)}: no lines found; {ADVICE}")
-    nodes, flux = np.array(plan.used), np.stack(kept)
+    """The lines that stand out at each node, if any are wished, and how smooth the grid is; without its bad nodes, if
+    that is wished."""
+    wished = parts.config.generator.lines
+    seen = look(parts, plan.used, "finding lines" if wished else "loading", lines=wished)
+    found = [one.found for one in seen]
+    bare = [node for node, lines in zip(plan.used, found, strict=True) if len(lines) == 0]
+    if wished and bare:
+        raise GridError(f"{parts.grid.space.to_dict(bare[0])}: no lines found; {ADVICE}")
+    nodes, flux = np.array(plan.used), np.stack([one.sample for one in seen])
     grid = checked(plan.space, nodes, flux)
     if grid.bad and parts.config.generator.bad_nodes == "exclude":
         log.info("left out, since they do not fit their neighbours: %s", "; ".join(map(str, grid.bad)))
@@ -118,10 +118,11 @@ def _each_node(parts: Parts, task: str, jobs: Sequence[Job]) -> list[NodeClone]:
         log.warning("%d stored clones cannot be used and are made again, such as %s", len(spoilt), spoilt[0])
     with parts.context.progress(task, total=len(jobs), unit="nodes") as advance:
 
-        def done(job: Job, clone: NodeClone) -> None:
+        def keep(job: Job, clone: NodeClone) -> None:
+            write_clone(job.path, clone, job.made_from)
             made[job.path] = clone
             advance(1)
 
         advance(len(made))
-        run_jobs(parts, todo, len(jobs), done)
+        run_all(parts.executor, Cloning(parts), todo, keep, len(jobs))
     return [made[job.path] for job in jobs]

@@ -21,12 +21,13 @@ from hml.core.continuum import expand
 from hml.core.errors import ArtefactError, HmlError, LabelError, SpectrumError
 from hml.core.generic import Composition
 from hml.core.holes import whole
+from hml.core.hull import Hull, hull_of
 from hml.core.interfaces import Interpolator, LineProfile, Manifold
 from hml.core.lines import LineTable, Table
 from hml.core.pseudo import PseudoContinuum
 from hml.core.raster import Raster
 from hml.core.render import reach, render
-from hml.core.residual import nearby, resampled, summed
+from hml.core.residual import Shapes, nearby, resampled, summed
 from hml.core.space import LIGHT, Floats, Space
 from hml.core.spectrum import Spectrum
 from hml.core.store import read_arrays, write_arrays
@@ -56,14 +57,16 @@ class Generator(torch.nn.Module):
     """A continuous grid of spectra.
 
     `generator(labels)` renders normalised flux `[B, N]` for labels `[B, P]`; `generator.spectrum({...})` gives one
-    Spectrum. Outside the grid's space a LabelError is raised. Gradients flow to the labels if the manifold has them.
+    Spectrum. Outside the grid's space a LabelError is raised; inside it, but beyond the nodes of a ragged grid, the
+    former takes the nearest labels that these enclose, and the latter raises. Gradients flow to the labels if the
+    manifold has them.
     """
 
     reference: Tensor  # [L] Å
     span: Tensor  # [L] Å, how far each line's wing is followed
     wavelength: Tensor  # [N] Å
     starts: Tensor  # first pixel of each order
-    patterns: Tensor  # [R, N] of the residual, int8
+    patterns: Tensor  # [R, N] of the residual, int8; of a generator without lines float32
     error_patterns: Tensor
     error_strengths: Tensor
     error_nodes: Tensor
@@ -117,9 +120,18 @@ class Generator(torch.nn.Module):
         """The number of tracks."""
         return len(self.reference)
 
+    @cached_property
+    def hull(self) -> Hull | None:
+        """The hull of a ragged grid's nodes; None where nodes are made up instead, or where it is the whole box."""
+        return hull_of(self.header["nodes"]) if self.header.get("ragged") else None
+
     def made_up(self, labels: Floats | Mapping[str, float]) -> bool:
-        """Whether a node around labels `[P]` is one that the grid lacks, so that it was made up from others."""
-        point, there = self.points(labels)[0].cpu().numpy(), {tuple(node) for node in self.header["nodes"]}
+        """Whether a node around labels `[P]` is one that the grid lacks, so that it was made up from others; on a
+        ragged grid, whether its nodes are not on all sides of them."""
+        point = self.points(labels)[0].cpu().numpy()
+        if self.header.get("ragged"):
+            return not Hull(np.array(self.header["nodes"])).surrounds(point)
+        there = {tuple(node) for node in self.header["nodes"]}
         around = []
         for value, axis in zip(point, self.space.axes, strict=True):
             i, nodes = int(np.searchsorted(axis.nodes, value)), axis.nodes
@@ -139,9 +151,25 @@ class Generator(torch.nn.Module):
         inside = torch.as_tensor(self.space.require(tensor.detach().cpu().numpy()), device=tensor.device)
         return tensor + (inside - tensor).detach()
 
+    def nearest(self, labels: Tensor | Floats | Mapping[str, float]) -> Tensor:
+        """As `points`; on a ragged grid labels beyond the hull of its nodes are moved to the nearest of it."""
+        points = self.points(labels)
+        return points if self.hull is None else self.hull.nearest(points)
+
+    def require(self, labels: Mapping[str, float]) -> Tensor:
+        """Labels as `[1, P]`; LabelError if they are outside the space, or beyond the hull of a ragged grid's nodes."""
+        points = self.points(labels)
+        moved = self.nearest(points)
+        if not torch.equal(points, moved):
+            told = ", ".join(f"{name} {value:.6g}" for name, value in self.space.to_dict(moved[0].cpu()).items())
+            asked = ", ".join(f"{name} {value:g}" for name, value in self.space.to_dict(points[0].cpu()).items())
+            raise LabelError(f"{asked}: the grid is ragged, and its nodes do not reach there; the nearest labels that "
+                             f"they enclose are {told}")  # fmt: skip
+        return points
+
     def lines(self, labels: Tensor | Floats | Mapping[str, float]) -> Lines:
-        """The lines at labels `[B, P]`."""
-        return self._lines(self.points(labels))
+        """The lines at labels `[B, P]`, see `nearest`."""
+        return self._lines(self.nearest(labels))
 
     def _lines(self, points: Tensor) -> Lines:
         values = self.manifold(points)
@@ -210,7 +238,7 @@ class Generator(torch.nn.Module):
         lines to render), as a Raster where the same is asked for often; default the grid's own pixels. `velocity` `[B]`
         km/s, positive for recession, shifts the lines."""
         raster = Raster.of(wavelength) if isinstance(wavelength, Tensor) else wavelength or self.raster
-        points = self.points(labels)
+        points = self.nearest(labels)
         factor = None if velocity is None else doppler(velocity).to(points.device)
         return self._bridged(points, raster, factor, dtype, self.breaks)
 
@@ -289,7 +317,7 @@ class Generator(torch.nn.Module):
         absolute: bool = False,
     ) -> Spectrum:
         """One spectrum on the grid's pixels, normalised, or in the grid's own flux unit (`absolute`)."""
-        point = self.points(labels)
+        point = self.require(labels)
         whole = self.band
         low, high = whole[0] if low is None else low, whole[1] if high is None else high
         if low < whole[0] or high > whole[1] or low > high:
@@ -389,6 +417,7 @@ def build_generator(
         "window": config.generator.window,
         "tolerance": config.generator.tolerance,
         "cut": float(lines.cut) if np.isfinite(lines.cut) else None,
+        "ragged": not config.interpolator.trait("requires_rectilinear"),
         "config": config.model_dump(mode="json", include=RECIPE),
         "breaks": [
             {"label": label, "low": space[label].nodes[i], "high": space[label].nodes[i + 1]}
@@ -407,7 +436,7 @@ def _manifold(table: Table, config: RunConfig, context: BuildContext) -> Manifol
 
 
 def with_residual(
-    generator: Generator, shapes: NDArray[np.int8], strengths: Table, config: RunConfig, context: BuildContext
+    generator: Generator, shapes: Shapes, strengths: Table, config: RunConfig, context: BuildContext
 ) -> Generator:
     """The generator with a residual of patterns `[R, N]` that have strengths `[M, R, 1]` at the nodes."""
     series = {**generator.series, "residual": _manifold(strengths, config, context)}

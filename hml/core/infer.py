@@ -12,7 +12,7 @@ from hml.core.config import RunConfig
 from hml.core.errors import SpectrumError
 from hml.core.generator import Generator
 from hml.core.interfaces import Optimizer, OptimizeResult, Status, Step
-from hml.core.likelihood import SpectrumObjective, parameters
+from hml.core.likelihood import Parameters, SpectrumObjective, parameters
 from hml.core.observe import Target
 from hml.core.posterior import Sampled
 from hml.core.space import Floats
@@ -21,6 +21,7 @@ TURNS = 4  # at most, of finding outliers and labels again
 STEPS = 30  # evaluations, at most, of each
 AT_EDGE = 1e-6  # of the box
 MADE_UP = "the grid has no node at a corner of the cell that the labels lie in; it was made up from others"
+GAP = "the labels lie in a gap of the grid: its nodes are not on all sides of them"
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,13 +55,26 @@ def infer(
     if result.status is Status.FAILED:
         raise SpectrumError(f"{target.orders[0].name or target.story}: {Status.FAILED.value}")
     objective, result = _weighed(objective, result)
+    result = _enclosed(generator, search, result)
     if generator.made_up({name: search.complete(result.point)[name] for name in generator.space.names}):
-        objective.notes.append(MADE_UP)
+        objective.notes.append(GAP if generator.header.get("ragged") else MADE_UP)
     covariance = objective.covariance(result.point)
     spread = {} if covariance is None else dict(zip(search.space.names, np.sqrt(np.diag(covariance)), strict=True))
     return Inference(
         search.complete(result.point), {k: float(v) for k, v in spread.items()}, covariance, result, objective
     )
+
+
+def _enclosed(generator: Generator, search: Parameters, found: OptimizeResult) -> OptimizeResult:
+    """The same minimum, its labels among those that the nodes of a ragged grid enclose: others have the spectrum of the
+    nearest of these."""
+    values = search.complete(found.point)
+    moved = generator.nearest({name: values[name] for name in generator.space.names})[0].cpu().numpy()
+    told = {**values, **generator.space.to_dict(moved)}
+    point = np.clip([told[name] for name in search.space.names], search.space.lower, search.space.upper)
+    if np.array_equal(point, found.point):
+        return found
+    return replace(found, point=point, status=Status.AT_BOUND)
 
 
 def _weighed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +12,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hml.core.coordinates import Told, spaced, told
+from hml.core.around import told_around
+from hml.core.coordinates import Told, counted, spaced, told
 from hml.core.generator import ERROR, Generator
 from hml.core.interfaces import Manifold
 from hml.core.lines import Table
-from hml.core.missed import difference, missed_at
+from hml.core.missed import each_missed, missed_at
 from hml.core.parts import Parts
 from hml.core.residual import patterns, strengths
 from hml.core.space import Floats, Node
-
-FALL = 16.0
-"""By what squares of errors grow, at least, where they are of interpolation and nodes are twice as far apart."""
-CUBIC = 16 * 630 / 103
-"""The square of the error of a cubic through four nodes at one left out in their middle, over the mean square between
-nodes when none is: (2·1·1·2)² over the mean of ((1+t)·t·(1-t)·(2-t))² for t from 0 to 1."""
+from hml.core.waves import QUIET, Gain, between, told_apart
 
 
 def error(
@@ -33,9 +30,11 @@ def error(
     """What the generator misses between nodes, judged by what it misses at nodes left out (`shares`): arrays as
     `hml.core.generator.ERROR` names them, and the rms at each node left out. `tables` are all that it is made of, by
     the names of its series and `lines`. Each node is told by the others on a line with it, along every axis that has
-    nodes enough."""
+    nodes enough; by those around, where no nodes are on lines."""
     table = tables["lines"]
     items = {p: list(told(*_along(table, p))) for p in range(len(table.space))}
+    if not any(items.values()):
+        items = {0: list(told_around(table.nodes))}
     nodes = [node for some in items.values() for node in _nodes(table, some)]
     axes = np.repeat(list(items), [len(some) for some in items.values()]).astype(np.int64)
     with missed_at(parts, folder, "left out", len(nodes), len(generator.wavelength)) as rows:
@@ -43,58 +42,86 @@ def error(
             rows.filled(_without(generator, tables, some), _nodes(table, some))
         shapes, missed = patterns(rows.values, parts.config.generator.error)
         rms = [float(np.sqrt(np.mean(row.astype(np.float64) ** 2))) for row in rows.values]
-    squares = {p: np.mean(missed[axes == p] ** 2, 0) for p, some in items.items() if some}
-    for p, share in shares(squares, _growth(parts, generator, tables, shapes)).items():
+    seen = {
+        p: Axis(
+            np.mean(missed[axes == p] ** 2, 0), Gain.of(_steps(table, p), some),
+            _apart(parts, generator, tables, p, shapes),
+        )
+        for p, some in items.items() if some
+    }  # fmt: skip
+    for p, share in shares(seen, sum(len(axis.nodes) > 1 for axis in table.space.axes)).items():
         missed[axes == p] *= np.sqrt(share)
     where = np.array(nodes, np.float64).reshape(len(nodes), len(table.space))
     arrays = shapes, missed.astype(np.float32), where, axes
     return {name: torch.from_numpy(array) for name, array in zip(ERROR, arrays, strict=True)}, rms
 
 
-def shares(squares: Mapping[int, Floats], growth: Mapping[int, Floats]) -> dict[int, Floats]:
-    """How much of the squares `[E]` that are missed at nodes left out, by axis, is missed between nodes.
+@dataclass(frozen=True)
+class Axis:
+    """Squares `[E]` that are missed at nodes left out when others along an axis tell of them, what of waves and noise
+    is missed so; and what `told_apart` gives, if the axis has nodes enough."""
 
-    At a node left out the others are twice as far apart as they are for a star between nodes. What is missed grows with
-    their distance where it is of interpolation, and does not where it is the library's own. `growth` tells, of axes
-    that have nodes enough, by what squares are multiplied when the others are twice as far away; on the other axes the
-    same is expected. The library's own is the same whichever axis tells of it, and counts once. Where no axis tells,
-    all of it counts.
+    squares: Floats
+    gain: Gain
+    apart: tuple[NDArray[np.int64], Floats] | None = None
+
+
+def shares(axes: Mapping[int, Axis], many: int) -> dict[int, Floats]:
+    """How much of the squares `[E]` that are missed at nodes left out, by axis, is missed between nodes of a grid of
+    `many` axes.
+
+    At a node left out the others are twice as far apart as they are for a star between nodes, so that waves are missed
+    more there. What is the nodes' own is no part of a star; what all nodes around have of it is averaged there, and it
+    counts once, whichever axis tells of it. Axes with too few nodes to tell are taken to have waves as long as the
+    others have. Where no axis tells, all of it counts.
     """
-    if not growth:
-        return {p: np.ones_like(square) for p, square in squares.items()}
-    own = np.mean([squares[p] * np.clip((FALL - grown) / (FALL - 1), 0, 1) for p, grown in growth.items()], 0)
-    falls = {p: np.clip(grown, FALL, CUBIC) for p, grown in growth.items()}
-    usual = np.exp(np.mean(np.log(list(falls.values())), 0))
-    between = {p: np.maximum(s - own, 0) / falls.get(p, usual) + own / len(squares) for p, s in squares.items()}
-    return {p: np.divide(between[p], square, np.ones_like(square), where=square > 0) for p, square in squares.items()}
+    telling = [
+        (axis.squares * axis.apart[1] / axis.gain.noise, axis.apart[0]) for axis in axes.values() if axis.apart
+    ]
+    if not telling:
+        return {p: np.ones_like(axis.squares) for p, axis in axes.items()}
+    noise, usual = (np.mean(both, 0) for both in zip(*telling, strict=True))
+    out = {}
+    for p, axis in axes.items():
+        wave = axis.apart[0] if axis.apart else np.rint(usual).astype(np.int64)
+        waves = np.maximum(axis.squares - noise * axis.gain.noise, 0) * (between() / axis.gain.waves)[wave]
+        part = waves + noise * QUIET**many / len(axes)
+        out[p] = np.divide(part, axis.squares, np.ones_like(part), where=axis.squares > 0)
+    return out
 
 
-def _growth(
-    parts: Parts, generator: Generator, tables: Mapping[str, Table], shapes: NDArray[np.int8]
-) -> dict[int, Floats]:
-    """By what squares `[E]` of the strengths of patterns, missed at nodes left out, are multiplied when the nodes that
-    tell of them are twice as far away; by axis, where there are any such."""
+def _apart(
+    parts: Parts, generator: Generator, tables: Mapping[str, Table], p: int, shapes: NDArray[np.int8]
+) -> tuple[NDArray[np.int64], Floats] | None:
+    """As `told_apart`, of every pattern, along an axis; None if it has too few nodes."""
     table = tables["lines"]
-    pairs = {p: both for p in range(len(table.space)) if (both := list(spaced(*_along(table, p))))}
-    count = 2 * sum(len(both) for both in pairs.values())
-    growth = {}
-    with parts.context.progress("left out, farther apart", total=count, unit="nodes") as advance:
-        for p, both in pairs.items():
-            near, far = (
-                _squares(parts, generator, tables, list(some), shapes, advance) for some in zip(*both, strict=True)
-            )
-            growth[p] = far / np.maximum(near, np.finfo(float).tiny)
-    return growth
+    ways = list(zip(*spaced(*_along(table, p)), strict=True))
+    if not ways:
+        return None
+    task = f"left out in four ways: {table.space.names[p]}"
+    with parts.context.progress(task, total=sum(map(len, ways)), unit="nodes") as advance:
+        squares = [_squares(parts, generator, tables, some, shapes, advance) for some in ways]
+    return told_apart([Gain.of(_steps(table, p), some) for some in ways], squares)
+
+
+def _steps(table: Table, p: int) -> Floats:
+    """Where nodes are along an axis, in its coordinate, counted in (median) steps."""
+    name = table.coordinates.get(table.space.names[p], "identity")
+    steps = np.diff(counted(np.array(table.space.axes[p].nodes), name))
+    return counted(table.nodes[:, p], name) / (np.median(steps) if len(steps) else 1.0)
 
 
 def _squares(
     parts: Parts, generator: Generator, tables: Mapping[str, Table], items: Sequence[Told], shapes: Any, advance: Any
 ) -> Floats:
     """Mean squares `[E]` of the strengths of patterns in what is missed at nodes."""
-    others, found = _without(generator, tables, items), []
-    for node in _nodes(tables["lines"], items):
-        found.append(strengths(difference(parts, others, node)[None], shapes)[0])
+    found = np.zeros((len(items), len(shapes)))
+
+    def keep(number: int, missed: NDArray[np.float32]) -> None:
+        found[number] = strengths(missed[None], shapes)[0]
         advance(1)
+
+    each_missed(parts, _without(generator, tables, items), _nodes(tables["lines"], items), keep)
     return np.asarray(np.mean(np.square(found), 0))
 
 

@@ -102,6 +102,7 @@ class SpectrumObjective(Objective):
         self.search, self.space, self.config = search, search.space, config
         self.differentiable = generator.manifold.differentiable
         self.labels, self.device = generator.space.names, generator.reference.device
+        self.hull = generator.hull
         self.notes: list[str] = []
         weighted = config.metric == "chi2" and all(order.error is not None for order in orders)
         if config.metric == "chi2" and not weighted:
@@ -177,7 +178,7 @@ class SpectrumObjective(Objective):
         """ln of the posterior density `[B]` at `[B, P]`, up to a constant; parameters without a prior are uniform in
         the box. -χ²/2 with errors (times `scale`, once that is known); where their size is not known, -N ln(rms), which
         has it marginalised (prior 1/σ: Gelman et al. 2013, Bayesian Data Analysis, section 14.2). The continuum is the
-        one that fits best at each point."""
+        one that fits best at each point. Beyond the nodes of a ragged grid it is -inf."""
         found, count = [], len(self.priors.index)
         with torch.no_grad():
             for part in torch.split(self._tensor(np.atleast_2d(points)), self.at_once):
@@ -186,8 +187,14 @@ class SpectrumObjective(Objective):
                 total = squares.sum(-1) - priors
                 unknown = self.metric != "chi2" or self.config.noise == "free"
                 chi2 = self.pixels * torch.log(total) if unknown else total / self.scale
-                found.append(-0.5 * (chi2 + priors))
+                found.append(torch.where(self._enclosed(part), -0.5 * (chi2 + priors), -torch.inf))
         return np.asarray(torch.cat(found).cpu())
+
+    def _enclosed(self, points: Tensor) -> Tensor:
+        """Which of points `[B, P]` have labels that the grid's nodes enclose."""
+        labels = self.search.columns(points, self.labels).cpu().numpy()
+        inside = np.ones(len(labels), dtype=bool) if self.hull is None else self.hull.inside(labels)
+        return torch.as_tensor(inside, device=self.device)
 
     def missed(self, point: Floats) -> list[Floats]:
         """Residuals `[N]` of each order's pixels that count, in units of all errors (of the flux, where errors are not

@@ -17,18 +17,20 @@ from hml.core.clone import OnStep, Start, begun, clone_rms, clone_spectrum
 from hml.core.config import CloneConfig
 from hml.core.continuum import compress
 from hml.core.errors import ArtefactError, GridError
+from hml.core.executor import PartsWork
 from hml.core.find import find_lines
 from hml.core.lines import Clone, FoundLines
 from hml.core.parts import Parts
 from hml.core.space import Floats, Node
 from hml.core.spectrum import Spectrum
 from hml.core.store import read_arrays, write_arrays
+from hml.core.work import Alive, Message
 
 log = logging.getLogger(__name__)
 
 FAINTER = 0.2  # times `clone.hidden`: what shows at many nodes need not stand out at one
 
-ADVICE = "find.prominence may be too high, or the grid too coarse to have lines"
+ADVICE = "find.prominence may be too high, or the grid too coarse to have lines (then set generator.lines=false)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +44,7 @@ class NodeClone:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """What is to be made of one node. Beside the config it is all that another process needs to know."""
+    """What is to be made of one node."""
 
     node: Node
     path: Path  # where the clone is kept
@@ -50,32 +52,41 @@ class Job:
     start: Callable[[], Start] | None = None  # of a second fit; None: a first one, of the lines found
     found: int = 0  # how many lines the first fit had
 
-    def to_data(self) -> dict[str, Any]:
-        """JSON values, floats exactly as they are."""
-        start = self.start and {
-            name: values.tolist() for name, values in vars(self.start()).items() if values is not None
-        }
-        made_from = dict(self.made_from)
-        return {"node": self.node, "path": str(self.path), "made_from": made_from, "start": start, "found": self.found}
 
-    @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> Job:
-        """The job that `to_data` told."""
-        start = data["start"] and partial(_start, data["start"])
-        return cls(tuple(data["node"]), Path(data["path"]), data["made_from"], start, data["found"])
+class Cloning(PartsWork[Job, NodeClone]):
+    """To clone nodes. A worker reads the spectrum of its node, and is told that node's start and no other's."""
+
+    title = "clone"
+    threaded = True
+
+    def do(self, job: Job, alive: Alive) -> NodeClone:
+        return _made(self.parts, job, lambda step, loss: alive())
+
+    def name(self, job: Job) -> str:
+        return f"node {job.path.stem}"
+
+    def task_told(self, job: Job) -> Message:
+        start = {} if job.start is None else vars(job.start())
+        arrays = {name: np.asarray(values, np.float64) for name, values in start.items() if values is not None}
+        facts = {"node": job.node, "path": str(job.path), "made_from": dict(job.made_from), "found": job.found}
+        return Message(facts, arrays)
+
+    def task_heard(self, message: Message) -> Job:
+        told = message.facts
+        start = partial(_start, message.arrays) if message.arrays else None
+        return Job(tuple(told["node"]), Path(told["path"]), told["made_from"], start, told["found"])
+
+    def made_told(self, made: NodeClone) -> Message:
+        return clone_told(made)
+
+    def made_heard(self, message: Message) -> NodeClone:
+        return clone_heard(message)
 
 
 def _start(data: Mapping[str, Any]) -> Start:
-    """From lists or arrays. Always of one type and layout: else sums differ in their last digit."""
+    """From arrays of any kind. Always of one type and layout: else sums differ in their last digit."""
     given = {name: values for name, values in data.items() if values is not None}
     return Start(**{name: np.array(values, dtype=np.float64, order="C") for name, values in given.items()})
-
-
-def do_job(parts: Parts, job: Job, on_step: OnStep) -> NodeClone:
-    """The node's clone, kept at once, so that nothing done is lost. What `on_step` raises ends the fit."""
-    made = _made(parts, job, on_step)
-    write_clone(job.path, made, job.made_from)
-    return made
 
 
 def _made(parts: Parts, job: Job, on_step: OnStep) -> NodeClone:
@@ -101,6 +112,13 @@ def _fitted(
     return NodeClone(replace(clone, meta={**clone.meta, "found": found}), continuum, error)
 
 
+def unfitted(parts: Parts, node: Node) -> NodeClone:
+    """A clone without lines."""
+    params = parts.profile.params
+    clone = Clone(np.zeros(0), np.zeros((0, len(params))), params, np.zeros(0), 0.0, {"found": 0})
+    return NodeClone(clone, *compress(parts.prepared(node)))
+
+
 def _imported(parts: Parts, spectrum: Spectrum, node: Node, folder: Path) -> NodeClone:
     """A clone that blase made, with its rms on this node's spectrum."""
     clone = read_blase(folder / blase_name(parts.grid.space.to_dict(node)))
@@ -111,14 +129,29 @@ def _imported(parts: Parts, spectrum: Spectrum, node: Node, folder: Path) -> Nod
 
 def write_clone(path: Path, made: NodeClone, made_from: Mapping[str, str]) -> None:
     """Whole or not at all. `made_from` tells what it depends on, for `read_clone`."""
+    told = clone_told(made)
+    write_arrays(path, "clone", told.arrays, {**told.facts, "made_from": dict(made_from)})
+
+
+def clone_told(made: NodeClone) -> Message:
+    """All of it, for a file or another process."""
     clone = made.clone
     arrays: dict[str, NDArray[Any]] = {"centre": clone.centre, "params": clone.params, "found": clone.found}
     arrays |= {"continuum": made.continuum, "bends": clone.bends}
     arrays["hidden"] = np.stack(list(vars(clone.hidden).values()))
     if clone.information is not None:
         arrays["information"] = clone.information
-    facts = {"names": clone.names, "rms": clone.rms, "meta": clone.meta, "error": made.error}
-    write_arrays(path, "clone", arrays, {**facts, "made_from": dict(made_from)})
+    return Message({"names": clone.names, "rms": clone.rms, "meta": clone.meta, "error": made.error}, arrays)
+
+
+def clone_heard(message: Message) -> NodeClone:
+    """What `clone_told` told."""
+    arrays, facts = message.arrays, message.facts
+    clone = Clone(
+        arrays["centre"], arrays["params"], tuple(facts["names"]), arrays["found"], facts["rms"], facts["meta"],
+        arrays["bends"], FoundLines(*arrays["hidden"]), arrays.get("information"),
+    )  # fmt: skip
+    return NodeClone(clone, arrays["continuum"], facts["error"])
 
 
 def read_clone(path: Path, made_from: Mapping[str, str]) -> NodeClone | None:
@@ -130,11 +163,7 @@ def read_clone(path: Path, made_from: Mapping[str, str]) -> NodeClone | None:
         arrays, header = read_arrays(path, "clone")
         if header["made_from"] != made_from:
             return None
-        clone = Clone(
-            arrays["centre"], arrays["params"], tuple(header["names"]), arrays["found"], header["rms"], header["meta"],
-            arrays["bends"], FoundLines(*arrays["hidden"]), arrays.get("information"),
-        )  # fmt: skip
-        return NodeClone(clone, arrays["continuum"], header["error"])
+        return clone_heard(Message(header, arrays))
     except (ArtefactError, KeyError, TypeError, ValueError) as error:
         log.debug("%s", error)
         return None

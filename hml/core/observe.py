@@ -9,14 +9,17 @@ import numpy as np
 
 from hml.core.components import BuildContext
 from hml.core.config import RunConfig, TruthConfig
-from hml.core.errors import LabelError
+from hml.core.errors import GridError, LabelError
 from hml.core.exposures import Exposure, read_exposures
+from hml.core.hull import Hull, hull_of
 from hml.core.interfaces import GridSource, Preprocessor, TruthGrid
 from hml.core.mock import Sight, seen
 from hml.core.parts import Plan
 from hml.core.pixels import Pixels
-from hml.core.space import Node, Space
+from hml.core.space import Floats, Node, Space
 from hml.core.spectrum import Spectrum
+
+TRIES = 10_000  # draws of labels inside a ragged grid
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +57,7 @@ def draw_target(
 ) -> Target:
     """A spectrum of known labels: anywhere in a grid that knows the truth, else one of the nodes held out."""
     if isinstance(grid, TruthGrid) and not (plan.held and config.labels is None):
-        labels = config.labels or _off_node(plan.space, rng)
+        labels = config.labels or _off_node(plan, rng)
         spectrum = grid.truth(labels)
         story = "truth between the nodes of the grid" + ("" if config.labels else ", drawn by seed")
     else:
@@ -70,8 +73,22 @@ def draw_target(
     return Target(orders, story, {**labels, **known, "resolving_power": config.resolving_power or np.nan})
 
 
-def _off_node(space: Space, rng: np.random.Generator) -> dict[str, float]:
-    """Labels drawn uniformly, away from every edge by half a grid step (a quarter where an axis has only two nodes)."""
+def _off_node(plan: Plan, rng: np.random.Generator) -> dict[str, float]:
+    """Labels drawn uniformly, away from every edge by half a grid step (a quarter where an axis has only two nodes), on
+    a ragged grid among those that have its nodes on all sides."""
+    hull = hull_of(plan.used)
+    for _ in range(TRIES):
+        labels = _in_box(plan.space, rng)
+        if hull is None or _enclosed(hull, plan.space.to_array(labels)):
+            return labels
+    raise GridError(f"no labels were found that the nodes of the grid enclose, {TRIES} times; give truth.labels")
+
+
+def _enclosed(hull: Hull, point: Floats) -> bool:
+    return bool(hull.inside(point[None])[0]) and hull.surrounds(point)
+
+
+def _in_box(space: Space, rng: np.random.Generator) -> dict[str, float]:
     labels = {}
     for axis in space.axes:
         steps = np.diff(axis.nodes) if len(axis.nodes) > 1 else np.zeros(1)
@@ -90,7 +107,9 @@ def _held_node(plan: Plan, labels: Mapping[str, float] | None, rng: np.random.Ge
                 "between nodes; choose a node and name it in hold_out too"
             )
         return node
-    choice = [node for node in plan.held if _inside(plan.space, node)] or list(plan.held)
+    hull = hull_of(plan.used)
+    inside = [node for node in plan.held if _inside(plan.space, node)]
+    choice = [node for node in inside if hull is None or _enclosed(hull, np.array(node))] or inside or list(plan.held)
     return choice[int(rng.integers(len(choice)))]
 
 

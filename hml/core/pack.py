@@ -70,7 +70,7 @@ class Opened:
         if parts.config.spectrum.path is None:
             self._need_truths(parts)
             if labels is not None:
-                self.generator.points(labels)
+                self.generator.require(labels)
         return Plan(self.generator.space, tuple(map(tuple, self.generator.header["nodes"])), ())
 
     def _need_truths(self, parts: Parts) -> None:

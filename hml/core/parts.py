@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from hml.core.errors import ConfigError, GridError, HmlError
 from hml.core.interfaces import FetchableGrid, GridSource, LineProfile, Optimizer, Preprocessor, Sampler, TruthGrid
 from hml.core.space import Node, Space
 from hml.core.spectrum import Spectrum
+
+if TYPE_CHECKING:
+    from hml.core.executor import Executor
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +80,12 @@ class Parts:
     @cached_property
     def preprocess(self) -> list[Preprocessor]:
         return [step.build(self.context) for step in self.config.grid.config.preprocess]
+
+    @cached_property
+    def executor(self) -> Executor:
+        from hml.core.executor import executor_of
+
+        return executor_of(self.config.runtime, self.context.device)
 
     def prepared(self, node: Node) -> Spectrum:
         """The preprocessed spectrum of a node."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import tomllib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from importlib.resources import files
 
 import pluggy
 
@@ -62,16 +64,28 @@ class Registry:
 
     def _unknown(self, family: str, name: str) -> str:
         names = sorted({e.component.name for e in self.family(family)})
-        close = difflib.get_close_matches(name, names, n=1)
+        elsewhere = known_packages().get(family, {})
+        close = difflib.get_close_matches(name, [*names, *elsewhere], n=1)
         text = f"there is no {family[:-1]} {name!r}"
-        text += f"; did you mean {close[0]!r}?" if close else "."
+        text += f"; did you mean {close[0]!r}?" if close and close[0] != name else "."
         text += f" Available: {', '.join(names) or 'none'}."
-        if self.failures:
-            failed = (f"{f.plugin} ({_origin(f)}): {f.error}" for f in self.failures)
-            text += f" Failed to load: {'; '.join(failed)}."
-        if not close:
+        text += self._failed()
+        if close and close[0] in elsewhere:
+            package = elsewhere[close[0]]
+            text += f" {close[0]!r} comes with the package {package}: pip install {package}."
+        elif not close:
             text += f" A package that provides it must be installed first (pip install hml-{name}?)."
         return text
+
+    def _failed(self) -> str:
+        failed = (f"{f.plugin} ({_origin(f)}): {f.error}" for f in self.failures)
+        return f" Failed to load: {'; '.join(failed)}." if self.failures else ""
+
+
+@cache
+def known_packages() -> Mapping[str, Mapping[str, str]]:
+    """family → component → the distribution that brings it, of packages that may be missing here."""
+    return tomllib.loads((files(PROJECT) / "packages.toml").read_text(encoding="utf-8"))
 
 
 def _origin(item: Entry | Failure) -> str:

@@ -164,7 +164,8 @@ def write_run(
     write_text(folder / "labels.ecsv", label_table(result))
     write_bytes(folder / "fit.png", figures.fit(found))
     write_bytes(folder / "convergence.png", figures.convergence(found, target.truth))
-    write_bytes(folder / "lines.png", figures.line_counts(generator))
+    if len(generator):
+        write_bytes(folder / "lines.png", figures.line_counts(generator))
     if found.sampled is not None:
         write_bytes(folder / "corner.png", figures.corner(found.sampled, target.truth, found.values))
         write_posterior(found.sampled, UNITS, folder)

@@ -1,8 +1,8 @@
 """The residual: what lines miss at each node, as a few patterns over the pixels whose strengths follow the labels.
 
 The patterns are the leading singular vectors of what is missed, in eight bits; how many there are is decided by the
-bytes they take, a stated part of those of the pixels of all nodes. With as many as nodes this would be pixel
-interpolation.
+bytes they take, a stated part of those of the pixels of all nodes. Without lines all of a spectrum is missed: patterns
+are then in float32, and with as many as nodes this is pixel interpolation.
 """
 
 from __future__ import annotations
@@ -23,19 +23,28 @@ NUMBER = 8  # bytes of a pattern's strength at a node
 BLOCK = 4096  # pixels whose sum stays in the processor's cache
 
 
-def affordable(missed: NDArray[np.float32], part: float) -> int:
-    """How many patterns of it, with their strengths, take at most `part` of the bytes of what is missed `[M, N]`."""
+Kind = type[np.int8] | type[np.float32]
+Shapes = NDArray[Any]
+"""Patterns `[R, N]`: int8, or float32."""
+
+
+def affordable(missed: NDArray[np.float32], part: float, kind: Kind = np.int8) -> int:
+    """How many patterns of it, with their strengths, take at most `part` of the bytes of what is missed `[M, N]`. All
+    of it in float32 is as many as there are, whatever their strengths take."""
     nodes, pixels = missed.shape
-    return int(part * missed.nbytes / (pixels + NUMBER * nodes))
+    if kind is np.float32 and part == 1:
+        return int(min(nodes, pixels))
+    size = 4 if kind is np.float32 else 1
+    return int(part * missed.nbytes / (size * pixels + NUMBER * nodes))
 
 
-def patterns(missed: NDArray[np.float32], count: int) -> tuple[NDArray[np.int8], Floats]:
-    """From what lines miss at every node `[M, N]` (may be mapped from a file): R ≤ `count` patterns `[R, N]`, and
-    their strengths at the nodes `[M, R]` in units of an integer."""
+def patterns(missed: NDArray[np.float32], count: int, kind: Kind = np.int8) -> tuple[Shapes, Floats]:
+    """From what lines miss at every node `[M, N]` (may be mapped from a file): R ≤ `count` patterns `[R, N]`, rounded
+    to integers for int8, and their strengths at the nodes `[M, R]`."""
     nodes, pixels = missed.shape
     count = min(count, nodes)
     if count == 0:
-        return np.zeros((0, pixels), np.int8), np.zeros((nodes, 0))
+        return np.zeros((0, pixels), kind), np.zeros((nodes, 0))
     gram = np.zeros((nodes, nodes))
     for some in _slices(nodes, pixels):
         gram += missed[:, some].astype(np.float64) @ missed[:, some].T
@@ -45,13 +54,14 @@ def patterns(missed: NDArray[np.float32], count: int) -> tuple[NDArray[np.int8],
     largest = np.zeros(count)
     for some in _slices(nodes, pixels):
         largest = np.maximum(largest, np.abs(turn @ missed[:, some]).max(1, initial=0.0))
-    out = np.empty((count, pixels), np.int8)
+    out = np.empty((count, pixels), kind)
     for some in _slices(nodes, pixels):
-        out[:, some] = np.rint(turn @ missed[:, some] * (LEVELS / largest[:, None]))
+        whole = turn @ missed[:, some] * (LEVELS / largest[:, None])
+        out[:, some] = np.rint(whole) if kind is np.int8 else whole
     return out, strengths(missed, out)
 
 
-def strengths(missed: NDArray[np.float32], shapes: NDArray[np.int8]) -> Floats:
+def strengths(missed: NDArray[np.float32], shapes: Shapes) -> Floats:
     """The strengths `[M, R]` with which patterns `[R, N]`, as they are rounded, come nearest to what is missed
     `[M, N]` (may be mapped from a file)."""
     cross, normal = np.zeros((len(missed), len(shapes))), np.zeros((len(shapes),) * 2)
@@ -63,13 +73,22 @@ def strengths(missed: NDArray[np.float32], shapes: NDArray[np.int8]) -> Floats:
     return best
 
 
+def rms_left(missed: NDArray[np.float32], shapes: Shapes, known: Floats) -> list[float]:
+    """The root mean square `[M]` of what patterns of known strengths `[M, R]` leave of what is missed."""
+    total = np.zeros(len(missed))
+    for some in _slices(*missed.shape):
+        total += ((missed[:, some] - known @ shapes[:, some]) ** 2).sum(1)
+    return [float(rms) for rms in np.sqrt(total / missed.shape[1])]
+
+
 def _slices(nodes: int, pixels: int) -> list[slice]:
     step = max(1, AT_ONCE // max(nodes, 1))
     return [slice(first, first + step) for first in range(0, pixels, step)]
 
 
 def summed(strengths: Tensor, shapes: Tensor) -> Tensor:
-    """Strengths `[B, R]` times patterns `[R, N]` (int8): `[B, N]` float32. Differentiable in the former, both ways."""
+    """Strengths `[B, R]` times patterns `[R, N]` (int8 or float32): `[B, N]` float32. Differentiable in the former,
+    both ways."""
     if shapes.device.type != "cpu":
         return strengths.float() @ shapes.float()
     return cast(Tensor, _Sum.apply(strengths, shapes))  # type: ignore[no-untyped-call]

@@ -34,7 +34,8 @@ class Shelf:
         folder = data_home() / "grids" / f"{config.grid.name}-{grid[:12]}"
         data = config.model_dump(mode="json", exclude={"generator": {"path"}})
         steps = [step.name for step in config.grid.config.preprocess]
-        foreign = origins([("preprocessors", name) for name in steps] + [("profiles", config.profile.name)])
+        used = [("grids", config.grid.name), ("profiles", config.profile.name)]
+        foreign = origins(used + [("preprocessors", name) for name in steps])
         recipe = [SCHEMA, grid, data["grid"]["preprocess"], data["find"], data["clone"], data["profile"], foreign]
         cloned = digest(recipe, _blase_files(config.clone.from_blase))
         manifold = [data["interpolator"], origins([("interpolators", config.interpolator.name)])]

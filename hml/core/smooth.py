@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from hml.core.around import told_around
 from hml.core.lines import Breaks
 from hml.core.space import Floats, Space
 
@@ -34,9 +35,12 @@ def smoothed(
     Σ (x - value)ᵀ information (x - value) + Σ (second difference/rough)².
 
     No difference is taken across a break. Nodes may be missing; what has no two neighbours along an axis is free there.
+    Where no nodes are on lines, those around take their place.
     """
     triples = [second_differences(space, nodes, p, breaks.get(axis.name, ())) for p, axis in enumerate(space.axes)]
     index, weight = (np.concatenate(parts) for parts in zip(*triples, strict=True))
+    if len(index) == 0:
+        index, weight = differences_around(nodes)
     out, count = np.empty_like(values), max(1, AT_ONCE // max(information[:, :1].size, 1))
     scale = np.multiply.outer(rough, rough)
     for first in range(0, values.shape[1], count):
@@ -61,13 +65,22 @@ def second_differences(space: Space, nodes: Floats, p: int, breaks: Sequence[int
     return np.array(index, dtype=np.int64).reshape(-1, 3), np.array(weight).reshape(-1, 3)
 
 
+def differences_around(nodes: Floats) -> tuple[Indices, Floats]:
+    """Nodes with those that tell of them `[T, 1 + K]`, and weights of twice the difference `[T, 1 + K]`, which is what
+    a second difference is."""
+    items = list(told_around(nodes))
+    index = np.array([[m, *others] for m, others, _ in items], dtype=np.int64)
+    weight = np.array([[-2.0, *(2 * weights)] for *_, weights in items])
+    return index.reshape(len(items), -1), weight.reshape(len(items), -1)
+
+
 def _solved(values: Floats, information: Floats, index: Indices, weight: Floats) -> Floats:
     """Conjugate gradients, all lines at once, each with steps of its own."""
 
     def penalty(x: Floats) -> Floats:
         difference = np.einsum("tk,tk...->t...", weight, x[index])
         out = np.zeros_like(x)
-        for k in range(3):
+        for k in range(index.shape[1]):
             np.add.at(out, index[:, k], weight[:, k, None, None] * difference)
         return out
 

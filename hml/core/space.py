@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -120,9 +122,16 @@ class Space:
 
     def holes(self, nodes: Sequence[Node]) -> list[Node]:
         """Points of the full product of the axes that are not among `nodes`."""
+        return list(self.each_hole(nodes))
+
+    def each_hole(self, nodes: Sequence[Node]) -> Iterator[Node]:
+        """The same, one after the other: of scattered nodes there are more than memory holds."""
         there = {tuple(map(float, node)) for node in nodes}
-        full = np.stack(np.meshgrid(*[a.nodes for a in self.axes], indexing="ij"), -1).reshape(-1, len(self))
-        return [node for node in map(tuple, full.tolist()) if node not in there]
+        return (node for node in product(*(axis.nodes for axis in self.axes)) if node not in there)
+
+    def count_holes(self, nodes: Sequence[Node]) -> int:
+        """How many there are, for nodes of this space."""
+        return prod(self.shape) - len({tuple(map(float, node)) for node in nodes})
 
     def to_json(self) -> list[dict[str, Any]]:
         return [{"name": a.name, "lower": a.lower, "upper": a.upper, "nodes": list(a.nodes)} for a in self.axes]

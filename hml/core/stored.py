@@ -125,6 +125,7 @@ class Header(_Facts):
     counts: list[Annotated[int, Field(ge=0)]]
     clone_rms: list[float]
     left_out: list[float] = []
+    ragged: bool = False
 
     @model_validator(mode="after")
     def _fitting(self) -> Header:
@@ -158,14 +159,16 @@ def check(path: Path, header: Mapping[str, Any], arrays: Arrays) -> Header:
     reference = _line(path, arrays, "reference", np.float64)
     if not (np.isfinite(reference).all() and (np.diff(reference) >= 0).all()):
         raise _wrong(path, "reference", "finite numbers, sorted")
-    if len(reference) == 0:
-        raise _wrong(path, "reference", "at least one track")
     span = _line(path, arrays, "span", np.floating)
     if len(span) != len(reference) or not (np.isfinite(span).all() and (span >= 0).all()):
         raise _wrong(path, "span", f"one finite number from 0 on for each of {len(reference)} tracks")
     patterns = arrays.get("patterns")
-    if patterns is None or patterns.dtype != np.int8 or patterns.ndim != 2 or patterns.shape[1] != len(wavelength):
-        raise _wrong(path, "patterns", f"integers of eight bits, [any number, {len(wavelength)} pixels]")
+    if patterns is None or patterns.ndim != 2 or patterns.shape[1] != len(wavelength):
+        raise _wrong(path, "patterns", f"[any number, {len(wavelength)} pixels]")
+    if len(reference) == 0 and len(patterns) == 0:
+        raise _wrong(path, "reference", "at least one track, where there are no patterns")
+    if patterns.dtype != np.int8 and not (patterns.dtype == np.float32 and np.isfinite(patterns).all()):
+        raise _wrong(path, "patterns", "integers of eight bits, or finite numbers of 32")
     if (len(patterns) > 0) != (known.residual is not None) or (known.bends is None) != (known.bends_knots is None):
         raise ArtefactError(f"{path}: residual and bends: only half of what belongs to them is there; {AGAIN}")
     _check_error(path, arrays, len(wavelength), len(known.space))

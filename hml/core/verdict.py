@@ -32,7 +32,8 @@ class Flag(NamedTuple):
 def verdict(found: Inference, target: Target, grid: Space) -> tuple[Flag, ...]:
     """All that a reader of the result must know before using it; empty where nothing is wrong. `grid`: the labels that
     the generator has."""
-    return (*_bounds(found, grid), *_rivals(found), *_search(found), *_fit(found), *_overlap(found, target))
+    bounds = *_bounds(found, grid), *_edge(found, grid)
+    return (*bounds, *_rivals(found), *_search(found), *_fit(found), *_overlap(found, target))
 
 
 def _bounds(found: Inference, grid: Space) -> Iterator[Flag]:
@@ -53,6 +54,13 @@ def _at_bound(axis: Axis, end: str, grid: Space) -> str:
         whose, ways = f"box.{axis.name}", f"widen box.{axis.name}"
     text = f"{axis.name} is at the {end} bound of {whose}, {bound:g} {axis.unit}".rstrip()
     return f"{text}: the star may lie beyond it, and the error means little; {ways}"
+
+
+def _edge(found: Inference, grid: Space) -> Iterator[Flag]:
+    hull = found.objective.hull
+    if hull is not None and hull.edge(np.array([found.values[name] for name in grid.names])) <= AT_BOUND:
+        yield Flag("at_edge", "the labels are at the edge of what the nodes of this ragged grid enclose: the star may "
+                   "lie beyond it, and the errors mean little; take a grid that reaches further")  # fmt: skip
 
 
 def _rivals(found: Inference) -> Iterator[Flag]:
@@ -107,5 +115,5 @@ def _overlap(found: Inference, target: Target) -> Iterator[Flag]:
     told = f"{used:,} of {given:,} pixels in {orders} of {len(target.orders)} orders could be used"
     if used < OVERLAP * given or orders < OVERLAP * len(target.orders):
         yield Flag("little_overlap", f"{told}, less than {OVERLAP:.0%}: the grid covers little of this spectrum")
-    if used < FEW:
+    if used < FEW and found.objective.forward.rendering.lines:
         yield Flag("few_pixels", f"{told}, fewer than {FEW}: single lines decide")

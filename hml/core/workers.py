@@ -1,67 +1,116 @@
-"""Nodes side by side: in threads of this process, or in processes of their own where their start pays."""
+"""Side by side on this machine: in threads of this process, or in processes of their own where their start pays."""
 
 from __future__ import annotations
 
-import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import Any
 
 import torch
 
-from hml.core.config import parse_config
-from hml.core.errors import ConfigError
-from hml.core.nodes import Job, NodeClone, do_job
-from hml.core.parts import Parts
+from hml.core.executor import Done, Executor
+from hml.core.work import Made, PassingError, Task, Work, patient, tried
 from hml.core.worker import Worker, end
 
 START_UP = 5.0  # s: a worker process imports torch, builds the parts and loads compiled loops; benchmarks/workers.py
 
-Done = Callable[[Job, NodeClone], None]
-Task = TypeVar("Task")
-Made = TypeVar("Made")
+
+@dataclass(frozen=True)
+class Local(Executor):
+    """So many lanes. Tasks are done one by one in this process until what is left for each lane would take longer than
+    a process takes to start; the first one warms up and tells nothing. Even if threads did as well, which depends on
+    what part of the work is Python's own, the start is then not longer than the work."""
+
+    lanes: int
+    processes: bool  # whether there may be any
+    retries: int
+
+    def run(self, work: Work[Task, Made], tasks: Sequence[Task], done: Done[Task, Made], among: int = 0) -> None:
+        lanes = max(1, min(self.lanes, max(among, len(tasks))))
+        able = self.processes and lanes > 1 and work.portable
+        left, paces = deque(tasks), list[float]()
+        with _threads(lanes if work.threaded else None) as threads:
+            while left:
+                worth = paces and len(left) > 1 and len(left) / lanes * sum(paces) / len(paces) > START_UP
+                if able and worth:
+                    return self._in_processes(work, left, lanes, threads, done)
+                if work.threaded and paces and lanes > 1:
+                    return self._in_threads(work, left, lanes, done)
+                began, first, task = time.perf_counter(), len(left) == len(tasks), left.popleft()
+                made: Made | Exception = tried(work, task, patient, self.retries)
+                done(task, made)
+                paces += [] if first else [time.perf_counter() - began]
+        return None
+
+    def _in_threads(self, work: Work[Task, Made], tasks: Sequence[Task], lanes: int, done: Done[Task, Made]) -> None:
+        stopped = threading.Event()
+
+        def alive() -> None:
+            if stopped.is_set():  # a fit may take minutes; nobody waits that long after Ctrl-C
+                raise CancelledError
+
+        def do(task: Task) -> Made | Exception:
+            return tried(work, task, alive, self.retries)
+
+        side_by_side(do, tasks, lanes, done, stopped.set)
+
+    def _in_processes(
+        self, work: Work[Task, Made], tasks: Sequence[Task], lanes: int, threads: int, done: Done[Task, Made]
+    ) -> None:
+        crew = Crew(work, threads, self.retries)
+        try:
+            for _ in range(min(lanes, len(tasks))):
+                crew.hire()
+            side_by_side(crew.do, tasks, lanes, done, crew.stop)
+        finally:
+            crew.stop()
 
 
-def run_jobs(parts: Parts, jobs: Sequence[Job], nodes: int, done: Done) -> None:
-    """Do all jobs, `runtime.workers` at a time; `done` hears of each in this thread. `nodes` is how many there are with
-    those done before: it decides how many threads a node gets, so that a resumed build computes the same numbers.
+class Crew:
+    """Worker processes. One that dies is replaced."""
 
-    Two nodes are done first, one by one: what the second one takes (the first one warms up) tells how long the rest
-    will. Processes are started if each would work for longer than it takes to start: even if threads did as well, which
-    depends on what part of the work is Python's own, the start is then not longer than the work.
-    """
-    lanes = max(1, min(lanes_of(parts), nodes))
-    with _threads(lanes) as threads:
-        _in_threads(parts, jobs[:1], lanes, done)
-        began = time.perf_counter()
-        _in_threads(parts, jobs[1:2], lanes, done)
-        seconds, rest = time.perf_counter() - began, jobs[2:]
-        worth = len(rest) > 1 and lanes > 1 and seconds * len(rest) / lanes > START_UP
-        if worth and parts.context.device == "cpu" and portable(parts):
-            _in_processes(parts, rest, lanes, threads, done)
-        else:
-            _in_threads(parts, rest, lanes, done)
+    def __init__(self, work: Work[Any, Any], threads: int, retries: int) -> None:
+        self.work, self.threads, self.retries = work, threads, retries
+        self.all: list[Worker] = []
+        self.idle: SimpleQueue[Worker] = SimpleQueue()
+        self.stopped = False
 
+    def hire(self) -> None:
+        self.all.append(Worker(self.work, self.threads))
+        self.idle.put(self.all[-1])
 
-def lanes_of(parts: Parts) -> int:
-    """How much is done side by side."""
-    return parts.config.runtime.workers or (1 if parts.context.device != "cpu" else cores())
+    def do(self, task: Any) -> Any:
+        """What was made of a task, or what is wrong with it."""
+        for _ in range(self.retries + 1):
+            worker = self.idle.get()
+            made = worker.do(self.work, task)
+            if worker.process.poll() is None:
+                self.idle.put(worker)
+            elif self.stopped:
+                break
+            else:
+                self.hire()
+            if not isinstance(made, PassingError):
+                break
+        return made
 
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    def stop(self) -> None:
+        self.stopped = True
+        end(self.all)
 
 
 @contextmanager
-def _threads(lanes: int) -> Iterator[int]:
-    """How many threads torch and the kernels use for one node, so that all lanes together use each core once."""
+def _threads(lanes: int | None) -> Iterator[int]:
+    """How many threads torch and the kernels use for one task, so that all lanes together use each core once; None: one
+    each."""
     before = torch.get_num_threads()
-    each = max(1, before // lanes)
+    each = 1 if lanes is None else max(1, before // lanes)
     torch.set_num_threads(each)
     try:
         yield each
@@ -69,59 +118,19 @@ def _threads(lanes: int) -> Iterator[int]:
         torch.set_num_threads(before)
 
 
-def portable(parts: Parts) -> bool:
-    """Whether another process finds the same components by their names; not those of a caller's own registry."""
-    try:
-        return parse_config(parts.config.model_dump(mode="json")) == parts.config
-    except ConfigError:
-        return False
-
-
-def _in_threads(parts: Parts, jobs: Sequence[Job], lanes: int, done: Done) -> None:
-    stopped = threading.Event()
-
-    def on_step(step: int, loss: float) -> None:
-        if stopped.is_set():  # a fit may take minutes; nobody waits that long after Ctrl-C
-            raise CancelledError
-
-    side_by_side(lambda job: do_job(parts, job, on_step), jobs, lanes, done, stopped.set)
-
-
-def _in_processes(parts: Parts, jobs: Sequence[Job], lanes: int, threads: int, done: Done) -> None:
-    crew: list[Worker] = []
-    idle: SimpleQueue[Worker] = SimpleQueue()
-
-    def do(job: Job) -> NodeClone:
-        worker = idle.get()
-        try:
-            return worker.do(job)
-        finally:
-            idle.put(worker)
-
-    try:
-        for _ in range(min(lanes, len(jobs))):
-            crew.append(Worker(parts.config, threads))
-            idle.put(crew[-1])
-        side_by_side(do, jobs, lanes, done, lambda: end(crew))
-    finally:
-        end(crew)
-
-
 def side_by_side(
-    do: Callable[[Task], Made],
-    jobs: Sequence[Task],
+    do: Callable[[Task], Made | Exception],
+    tasks: Sequence[Task],
     lanes: int,
-    done: Callable[[Task, Made], None],
+    done: Done[Task, Made],
     stop: Callable[[], None],
 ) -> None:
-    """`do` every job in one of so many threads. Whatever goes wrong, here or in one of them, stops all."""
-    if not jobs:
-        return
-    with ThreadPoolExecutor(min(lanes, len(jobs))) as pool:
-        futures = {pool.submit(do, job): job for job in jobs}
+    """`do` every task in one of so many threads. Whatever goes wrong, here or in one of them, stops all."""
+    with ThreadPoolExecutor(min(lanes, len(tasks))) as pool:
+        futures = {pool.submit(do, task): task for task in tasks}
         try:
             for future in as_completed(futures):
-                done(futures[future], future.result())
+                done(futures.pop(future), future.result())
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             stop()

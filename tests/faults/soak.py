@@ -26,8 +26,9 @@ from toy import make
 from hml import Spectrum, parse_config
 from hml.core.batch import infer_many
 from hml.core.export import write_spectrum
-from hml.core.nodes import Job, do_job
+from hml.core.nodes import Cloning, Job, write_clone
 from hml.core.parts import Parts
+from hml.core.work import patient
 
 Sample = tuple[int, ...]
 
@@ -66,9 +67,10 @@ def clones(folder: Path, count: int) -> list[Sample]:
     nodes = {"teff": {"nodes": [5000, 5100, 5200, 5300]}, "logg": {"nodes": [4.0, 4.5]}, "feh": 0.0}
     grid = {"name": "synthetic", "wavelength": [8700, 8706], **nodes}
     parts = Parts.of(parse_config({"grid": grid, "clone": {"steps": 20, "rounds": 1}, "runtime": {"device": "cpu"}}))
-    all_nodes, samples = list(parts.grid.nodes()), []
+    work, all_nodes, samples = Cloning(parts), list(parts.grid.nodes()), []
     for i in range(count):
-        do_job(parts, Job(all_nodes[i % len(all_nodes)], folder / f"clone{i}.safetensors"), lambda step, loss: None)
+        job = Job(all_nodes[i % len(all_nodes)], folder / f"clone{i}.safetensors")
+        write_clone(job.path, work.do(job, patient), {})
         samples.append(held())
     return samples
 

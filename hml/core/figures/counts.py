@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hml.core.figures.canvas import INK, NAMES, blank, heat, named, png, valued
-from hml.core.figures.place import axes_over
+from hml.core.figures.place import MANY, axes_over
 from hml.core.generator import Generator
 from hml.core.space import Floats, Space
 
 IN_A_ROW = 4
+PANELS = 24  # values of a label that has a panel for each
 
 
 def line_counts(generator: Generator) -> bytes:
@@ -26,6 +27,7 @@ def line_counts(generator: Generator) -> bytes:
 def over_nodes(space: Space, nodes: Floats, counts: Floats, what: str, whole: bool = False) -> bytes:
     """Numbers `[M]` (`whole` ones, or logarithmic colours) at nodes `[M, P]`, over the two longest axes, one panel for
     each value of the next; means over those that remain."""
+    nodes = np.stack([_stretched(column, MANY) for column in nodes.T], -1)
     over = axes_over(space, None, 3) if any(axis.width > 0 for axis in space.axes) else [0]
     x, *more = sorted(over, key=lambda p: -len(space.axes[p].nodes))
     if not more:
@@ -33,12 +35,20 @@ def over_nodes(space: Space, nodes: Floats, counts: Floats, what: str, whole: bo
     y, *third = more
     panels = {"": np.ones(len(nodes), dtype=bool)}
     if third:
-        values = np.unique(nodes[:, third[0]]).tolist()
-        panels = {valued(space.names[third[0]], value): nodes[:, third[0]] == value for value in values}
+        column = _stretched(nodes[:, third[0]], PANELS)
+        panels = {valued(space.names[third[0]], value): column == value for value in np.unique(column).tolist()}
     rest = [axis.name for p, axis in enumerate(space.axes) if p not in over and axis.width > 0]
     note = [f"mean over {', '.join(NAMES.get(name, name) for name in rest)}"] if rest else []
     titled = {", ".join([*([name] if name else []), *note]): here for name, here in panels.items()}
     return _maps((named(space.names[x]), named(space.names[y])), nodes[:, [x, y]], counts, titled, what, whole)
+
+
+def _stretched(column: Floats, most: int) -> Floats:
+    """Values `[M]` of a label; where they are more than can be shown, the middles of stretches that they lie in."""
+    if len(np.unique(column)) <= most:
+        return column
+    low, step = column.min(), np.ptp(column) / (most // 4)
+    return np.asarray(low + step * (np.minimum((column - low) // step, most // 4 - 1) + 0.5))
 
 
 def _maps(

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from hml.core.figures.canvas import INK, MODEL, blank, heat, named, png
-from hml.core.figures.place import are_nodes, axes_over, finer, fixed, nearest_node, point, product
+from hml.core.figures.place import are_nodes, axes_over, drawn, finer, fixed, nearest_node, point, product
 from hml.core.generator import Generator
 from hml.core.space import LIGHT, Floats
 
@@ -62,7 +62,7 @@ def manifold(
     """The parameters of a track (all, or some) over one or two axes, the others at `labels` or their middle node."""
     space, line = generator.space, Line.of(generator, track)
     axes, at = axes_over(space, over, 2), point(space, labels or {})
-    nodes = product(nearest_node(space, at), axes, [np.array(space.axes[p].nodes) for p in axes])
+    nodes = product(nearest_node(space, at), axes, [drawn(space, p) for p in axes])
     there = np.fromiter(are_nodes(nodes, np.array(generator.header["nodes"])), dtype=bool)
     coarse = {name: np.where(there, v, np.nan) for name, v in line.values(nodes).items()}
     fine = line.values(product(at, axes, [finer(space, p) for p in axes]))
@@ -82,7 +82,7 @@ def _curves(
     figure, sheet = blank(len(rows), 1, (7, 1.0 + 2.2 * len(rows)), sharex=True)
     for ax, name in zip(sheet[:, 0], rows, strict=True):
         ax.plot(finer(generator.space, axes[0]), fine[name], color=MODEL, lw=1.2, label="generator")
-        ax.plot(axis.nodes, coarse[name], "o", color=INK, ms=4, label="at the nodes")
+        ax.plot(drawn(generator.space, axes[0]), coarse[name], "o", color=INK, ms=4, label="at the nodes")
         ax.set_ylabel(LABELS.get(name, name))
         if name in WIDTHS and _is_steep(fine[name]):
             ax.set_yscale("log")
@@ -98,7 +98,7 @@ def _maps(
     there = np.isfinite(coarse[SHIFT])
     space = generator.space
     figure, sheet = blank(len(rows), 2, (9.5, 0.7 + 2.6 * len(rows)), sharex=True, sharey=True)
-    grids = [[np.array(space.axes[p].nodes) for p in axes], [finer(space, p) for p in axes]]
+    grids = [[drawn(space, p) for p in axes], [finer(space, p) for p in axes]]
     for row, name in zip(sheet, rows, strict=True):
         scale = _scale(name, fine[name], coarse[name])
         for ax, (x, y), values in zip(row, grids, (coarse[name], fine[name]), strict=True):

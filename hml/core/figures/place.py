@@ -13,6 +13,7 @@ from hml.core.space import Floats, Space
 FINER = 12  # points between two nodes of an axis, at least
 MOST = 160  # points of an axis, at most
 LEAST = 61
+MANY = 100  # values of nodes along an axis, at most
 
 
 def axes_over(space: Space, over: Sequence[str] | None, most: int) -> list[int]:
@@ -38,6 +39,12 @@ def point(space: Space, labels: Mapping[str, float]) -> Floats:
 def fixed(space: Space, at: Floats, over: Sequence[int]) -> str:
     """The labels that are not drawn over, in words."""
     return ", ".join(valued(a.name, v) for p, (a, v) in enumerate(zip(space.axes, at, strict=True)) if p not in over)
+
+
+def drawn(space: Space, axis: int) -> Floats:
+    """The nodes' values along an axis; of scattered nodes some of them."""
+    values = np.array(space.axes[axis].nodes)
+    return values[:: -(-len(values) // MANY)]
 
 
 def finer(space: Space, axis: int) -> Floats:

@@ -1,4 +1,5 @@
-"""Interpolators for rectilinear grids: `linear` and `cubic`. Light to import; torch and scipy come with `build`."""
+"""Interpolators: `linear` and `cubic` for rectilinear grids, `scattered` for any. Light to import; torch and scipy come
+with `build`."""
 
 from __future__ import annotations
 
@@ -18,6 +19,12 @@ STORAGE: Any = Field(
     description="how line parameters are kept: as integers of 16 bits, each parameter of each line with a scale of its "
     "own (a quarter of float64, less than 1e-4 in flux), or as they are",
 )
+COORDINATES: Any = Field(
+    None,
+    description="label → what the spline runs in: the label, its logarithm, or 5040/label; other labels as they "
+    "are, names that the grid lacks have no effect; null: along each axis that in which nodes that are left out "
+    "are told best by the others",
+)
 
 
 class LinearConfig(ComponentConfig):
@@ -29,11 +36,18 @@ class LinearConfig(ComponentConfig):
 class CubicConfig(ComponentConfig):
     """Cubic splines along every axis."""
 
-    coordinates: dict[str, Literal["identity", "log", "inverse"]] | None = Field(
+    coordinates: dict[str, Literal["identity", "log", "inverse"]] | None = COORDINATES
+    storage: Literal["int16", "float32", "float64"] = STORAGE
+
+
+class ScatteredConfig(ComponentConfig):
+    """Polyharmonic splines through nodes that lie anywhere."""
+
+    coordinates: dict[str, Literal["identity", "log", "inverse"]] | None = COORDINATES
+    power: Literal[3, 5, 7] | None = Field(
         None,
-        description="label → what the spline runs in: the label, its logarithm, or 5040/label; other labels as they "
-        "are, names that the grid lacks have no effect; null: along each axis that in which nodes that are left out "
-        "are told best by the others",
+        description="of distances: 3 for what is rough, 7 for what is smooth; null: that by which nodes that are left "
+        "out are told best by the others",
     )
     storage: Literal["int16", "float32", "float64"] = STORAGE
 
@@ -50,6 +64,12 @@ def _cubic(config: CubicConfig, _: BuildContext) -> Interpolator:
     return Cubic(config.coordinates, config.storage)
 
 
+def _scattered(config: ScatteredConfig, _: BuildContext) -> Interpolator:
+    from hml.plugins.interpolators.scattered import Scattered
+
+    return Scattered(config.coordinates, config.power, config.storage)
+
+
 @hookimpl
 def hml_interpolators() -> Iterable[Component]:
     """The interpolators of hml itself."""
@@ -57,3 +77,6 @@ def hml_interpolators() -> Iterable[Component]:
                     traits=TRAITS)
     yield Component("cubic", "not-a-knot cubic splines along every axis, smooth; short axes at the order they allow",
                     CubicConfig, _cubic, reference="de Boor 1978, A Practical Guide to Splines", traits=TRAITS)
+    yield Component("scattered", "polyharmonic splines through nodes anywhere, smooth: for ragged grids",
+                    ScatteredConfig, _scattered, reference="Duchon 1977, Lect. Notes Math. 571, 85",
+                    traits={"requires_rectilinear": False, "differentiable": True})

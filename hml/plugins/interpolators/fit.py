@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import prod
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hml import GridError, Table
 from hml.plugins.interpolators.basis import AxisPlan, Basis, Floats, solver
-from hml.plugins.interpolators.packed import STRENGTH, Packed
+from hml.plugins.interpolators.packed import STRENGTH, Packed, neighbours
 from hml.plugins.interpolators.spline import TensorSpline
 
 AT_ONCE = 2**19  # numbers of a block, 4 MB
@@ -22,8 +22,7 @@ def fit(table: Table, degree: int, coordinates: Mapping[str, str], storage: str)
 
     Storage int16 is for the parameters of lines; whatever else a table holds is then kept in float64.
     """
-    order = _grid_order(table)
-    _check_finite(table)
+    order, shape = _grid_order(table), table.space.shape
     basis = Basis([
         AxisPlan(axis.name, axis.nodes, min(degree, len(axis.nodes) - 1), coordinates.get(axis.name, "identity"),
                  tuple(table.breaks.get(axis.name, ())))
@@ -32,15 +31,26 @@ def fit(table: Table, degree: int, coordinates: Mapping[str, str], storage: str)
     solvers = [
         solver(plan.in_coordinate(), plan.degree, plan.breaks) if plan.degree > 1 else None for plan in basis.plans
     ]
-    lines, params = table.values.shape[1:]
+    state = stored(table, order, storage, neighbours(shape), lambda values: _solved(values, solvers, shape))
+    return TensorSpline(basis, *state)
+
+
+def stored(
+    table: Table, order: NDArray[np.int64], storage: str, pairs: NDArray[np.int64],
+    solved: Callable[[Floats], Floats] = lambda values: values,
+) -> tuple[torch.Tensor, ...]:  # fmt: skip
+    """The state of a `Weighted` whose rows are the nodes in this order `[M]`, of which `pairs` `[T, 2]` are neighbours.
+    `solved` makes coefficients `[M, l, K]` of node values. GridError if one is not finite."""
+    _check_finite(table)
+    rows, (lines, params) = len(order), table.values.shape[1:]
     if storage == "int16" and STRENGTH in table.names:
-        store: Packed | _Plain = Packed(basis.rows, lines, table.names)
+        store: Packed | _Plain = Packed(rows, lines, table.names)
     else:
-        store = _Plain((basis.rows, lines, params), "float64" if storage == "int16" else storage)
-    for some in _blocks(len(order) * params, lines):
+        store = _Plain((rows, lines, params), "float64" if storage == "int16" else storage)
+    for some in _blocks(rows * params, lines):
         values = table.values[:, some][order].astype(np.float64, copy=False)
-        store.put(some, _solved(store.before(values, table.space.shape), solvers, table.space.shape))
-    return TensorSpline(basis, *store.state())
+        store.put(some, solved(store.before(values, pairs)))
+    return store.state()
 
 
 class _Plain:
@@ -49,7 +59,7 @@ class _Plain:
     def __init__(self, shape: tuple[int, ...], storage: str) -> None:
         self.coefficients = torch.empty(shape, dtype=getattr(torch, storage))
 
-    def before(self, values: Floats, shape: tuple[int, ...]) -> Floats:
+    def before(self, values: Floats, pairs: NDArray[np.int64]) -> Floats:
         return values
 
     def put(self, some: slice, values: Floats) -> None:
@@ -75,9 +85,10 @@ def _solved(values: Floats, solvers: Sequence[Floats | None], shape: tuple[int, 
 
 def _grid_order(table: Table) -> NDArray[np.int64]:
     """The order `[M]` in which the nodes are the product of the axes; GridError if one is missing."""
-    holes = table.space.holes([tuple(node) for node in table.nodes.tolist()])
-    if holes:
-        raise GridError(f"the grid has no node at {_listed(table, holes[0])} ({len(holes)} missing), and this "
+    nodes = [tuple(node) for node in table.nodes.tolist()]
+    if missing := table.space.count_holes(nodes):
+        hole = next(table.space.each_hole(nodes))
+        raise GridError(f"the grid has no node at {_listed(table, hole)} ({missing} missing), and this "
                         "interpolator needs every node of the product of its axes; select a part of the grid without "
                         "holes, or an interpolator for ragged grids")
     return np.lexsort(table.nodes.T[::-1])

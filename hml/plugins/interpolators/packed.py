@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 import torch
@@ -36,11 +37,12 @@ class Packed:
         self.limits = np.array([WIDEST.get(name, WIDEST_LOGARITHM) for name in names])
         self.strength = list(names).index(STRENGTH)
 
-    def before(self, values: Floats, shape: tuple[int, ...]) -> Floats:
-        """Node values `[M, l, K]`, in place without what would only use up the range of the integers."""
+    def before(self, values: Floats, pairs: NDArray[np.int64]) -> Floats:
+        """Node values `[M, l, K]`, in place without what would only use up the range of the integers. `pairs` `[T, 2]`
+        are the numbers of neighbouring nodes."""
         strength = values[..., self.strength]
         fading = np.flatnonzero(np.ptp(strength, axis=0) > FAINT)
-        strength[:, fading] = without_the_faint(strength[:, fading], shape)
+        strength[:, fading] = without_the_faint(strength[:, fading], pairs)
         return values
 
     def put(self, some: slice, values: Floats) -> None:
@@ -67,14 +69,17 @@ class Packed:
         return self.coefficients, self.scale, self.offset, torch.from_numpy(wide), torch.from_numpy(exact)
 
 
-def without_the_faint(strength: Floats, shape: tuple[int, ...]) -> Floats:
-    """ln_amplitude `[M, l]` at the nodes of a grid of `shape`, raised to exp(-FAINT) of a line's greatest strength
-    where it is less; not that of a line which falls there from a neighbouring node where it is seen: it would show
-    between the two."""
+def without_the_faint(strength: Floats, pairs: NDArray[np.int64]) -> Floats:
+    """ln_amplitude `[M, l]` at nodes of which `pairs` `[T, 2]` are neighbours, raised to exp(-FAINT) of a line's
+    greatest strength where it is less; not that of a line which falls there from a neighbouring node where it is seen:
+    it would show between the two."""
     floor, seen = strength.max(0) - FAINT, strength.max(0) - SEEN
-    grid, axes = strength.reshape(*shape, -1), range(len(shape))
-    steep = np.zeros(len(floor), dtype=bool)
-    for p in axes:
-        here, there = (np.take(grid, part, p) for part in (range(shape[p] - 1), range(1, shape[p])))
-        steep |= ((np.minimum(here, there) < floor) & (np.maximum(here, there) > seen)).any(tuple(axes))
-    return np.maximum(strength, np.where(steep, -np.inf, floor))
+    faint, bright = (part[pairs].any(1) for part in (strength < floor, strength > seen))
+    return np.maximum(strength, np.where((faint & bright).any(0), -np.inf, floor))
+
+
+def neighbours(shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """The pairs `[T, 2]` of neighbours along the axes of a grid of `shape`, whose nodes are numbered row by row."""
+    number = np.arange(prod(shape)).reshape(shape)
+    along = [(np.delete(number, -1, p), np.delete(number, 0, p)) for p in range(len(shape))]
+    return np.concatenate([np.stack([here.ravel(), there.ravel()], -1) for here, there in along])

@@ -20,6 +20,13 @@ def look_up(x: Tensor, basis: Basis, table: Rows) -> Tensor:
     return cast(Tensor, _LookUp.apply(x, basis, table))  # type: ignore[no-untyped-call]
 
 
+def weighed(weights: Tensor, table: Rows) -> Tensor:
+    """The sums `[B, N]`, on the table's device, of all its rows with weights `[B, M]` (float64, on the CPU), which may
+    have derivatives of their own."""
+    every = torch.arange(weights.shape[1]).expand(len(weights), -1)
+    return cast(Tensor, _Sum.apply(every, weights, table))  # type: ignore[no-untyped-call]
+
+
 class _LookUp(torch.autograd.Function):
     @staticmethod
     def forward(x: Tensor, basis: Basis, table: Rows) -> Tensor:

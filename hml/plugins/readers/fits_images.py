@@ -21,7 +21,8 @@ class FitsImagesReader(Reader):
         try:
             with opened(path) as hdus:
                 names = {hdu.name for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS") in (1, 2)}
-                return {str(self.config.flux), str(self.config.wavelength)} <= names
+                wanted = {str(self.config.flux).upper(), str(self.config.wavelength).upper()}
+                return wanted <= {name.upper() for name in names}
         except SpectrumError:
             return False
 

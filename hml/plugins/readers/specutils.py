@@ -50,6 +50,8 @@ class SpecutilsReader(Reader):
         except Exception as error:
             reason = " ".join(str(error).split())[:120]
             raise SpectrumError(f"{path}: specutils cannot read it ({reason}); try another spectrum.reader") from None
+        if not found:  # a folder, say
+            raise SpectrumError(f"{path}: specutils finds no spectrum in it; try another spectrum.reader")
         orders = [row for theirs in found for row in self._orders(theirs, path)]
         names = [path.name if len(orders) == 1 else f"{path.name} order {i}" for i in range(len(orders))]
         named = [replace(order, name=name) for order, name in zip(orders, names, strict=True)]
