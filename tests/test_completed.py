@@ -129,6 +129,14 @@ def test_cubics_are_resampled_exactly_and_nothing_lies_outside(count, step):
     torch.testing.assert_close(resampled(values, pixels, wanted), expected, atol=1e-6, rtol=0)
 
 
+def test_the_last_pixel_is_there_after_its_wavelength_went_through_other_units():
+    pixels = torch.tensor([10031.7, 10070.3, 10109.2, 23950.0, 23989.1], dtype=torch.float64)
+    values = torch.ones(1, 5)
+    for factor in (1 + 2e-16, 1 - 2e-16):
+        torch.testing.assert_close(resampled(values, pixels, pixels * factor), values)
+    assert resampled(values, pixels, pixels[-1:] + 1e-6) == 0
+
+
 def test_bends_find_a_smooth_curve_and_leave_what_no_pixel_tells():
     wavelength = np.arange(*BAND, 0.02)
     curve = 1 - 0.05 * np.cos((wavelength - BAND[0]) / 6)

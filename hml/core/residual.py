@@ -20,6 +20,7 @@ from hml.core.space import Floats, Space
 LEVELS = 127  # of an integer of eight bits, to either side
 AT_ONCE = 2**22  # numbers of what is missed that are in memory together
 NUMBER = 8  # bytes of a pattern's strength at a node
+ROUNDING = 1e-12  # of a wavelength that went through other units: the last pixel is still the last
 BLOCK = 4096  # pixels whose sum stays in the processor's cache
 
 
@@ -172,5 +173,5 @@ def resampled(values: Tensor, pixels: Tensor, wavelength: Tensor) -> Tensor:
     for k, weight in enumerate(weights):
         chosen = values[:, i + k - 1] if i.ndim == 1 else values.gather(1, i + k - 1)
         total = total + chosen * weight
-    inside = (wavelength >= pixels[0]) & (wavelength <= pixels[-1])
+    inside = (wavelength >= pixels[0] * (1 - ROUNDING)) & (wavelength <= pixels[-1] * (1 + ROUNDING))
     return torch.where(inside, total, torch.zeros_like(total))
