@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from hml import BuildContext, GridError, GridSource, installed, parse_config, vacuum_to_air
+from hml import BuildContext, GridError, GridSource, RunConfig, installed, parse_config, run, vacuum_to_air
 from hml import build as make
 from hml.testing import GridChecks
 
@@ -208,10 +208,8 @@ LEFT_OUT = {  # node, band: where the published models are smooth in their label
 }
 
 
-@pytest.mark.real
-@pytest.mark.parametrize("name", LEFT_OUT)
-def test_the_spectrum_of_a_node_left_out_is_recovered(real_data: Path, tmp_path: Path, name: str) -> None:
-    """By a generator without lines, far better than by the node that is most like it."""
+def less(real_data: Path, folder: Path, name: str) -> tuple[GridSource, tuple[float, ...], RunConfig]:
+    """The table, a node of it, and the config of a generator that is made without that node."""
     node, band, select = LEFT_OUT[name]
     fields = {**REAL[name][0], "wavelength": band, "select": select}
     whole = build(real_data / "grids" / f"{name}.npz", **fields)
@@ -221,15 +219,40 @@ def test_the_spectrum_of_a_node_left_out_is_recovered(real_data: Path, tmp_path:
     for column, value in fields.get("rows", {}).items():
         gone &= arrays[column] == value
     assert gone.sum() == 1
-    np.savez(tmp_path / "less.npz", **{n: a if n == "wave_um" else a[~gone] for n, a in arrays.items()})
-    grid = {"name": "table_npz", "path": str(tmp_path / "less.npz"), **fields}
-    config = parse_config({"grid": grid, "generator": {"lines": False, "error": 0}, "interpolator": "scattered",
-                           "runtime": {"workers": 1}})  # fmt: skip
+    np.savez(folder / "less.npz", **{n: a if n == "wave_um" else a[~gone] for n, a in arrays.items()})
+    grid = {"name": "table_npz", "path": str(folder / "less.npz"), **fields}
+    return whole, node, parse_config({
+        "grid": grid, "generator": {"lines": False}, "interpolator": "scattered", "runtime": {"workers": 1},
+        "optimizer": {"name": "lm", "n_initial": 200, "n_starts": 6}, "spectrum": {"path": str(folder / "star.txt")},
+    })  # fmt: skip
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_the_spectrum_of_a_node_left_out_is_recovered(real_data: Path, tmp_path: Path, name: str) -> None:
+    """By a generator without lines, far better than by the node that is most like it."""
+    whole, node, config = less(real_data, tmp_path, name)
     truth = _normal(whole.load(node).flux)
     found = make(config).spectrum(whole.space.to_dict(node)).flux
     others = [_normal(whole.load(other).flux) for other in whole.nodes() if other != node]
     nearest = min(np.sqrt(np.mean((other - truth) ** 2)) for other in others)
     assert np.sqrt(np.mean((found - truth) ** 2)) < 0.4 * nearest
+
+
+@pytest.mark.real
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_the_labels_of_a_node_left_out_are_recovered(real_data: Path, tmp_path: Path, name: str) -> None:
+    """Without a search box, within three of their own errors, which are no more than a step of the grid."""
+    whole, node, config = less(real_data, tmp_path, name)
+    star = whole.load(node)
+    error = 5e-3 * star.flux + 5e-4 * star.flux.max()
+    np.savetxt(tmp_path / "star.txt", np.column_stack([star.wavelength, star.flux, error]))
+    result = run(config, output=tmp_path / "out")
+    for label, truth in whole.space.to_dict(node).items():
+        found, step = result[label], np.diff(whole.space[label].nodes).min()
+        assert found.value is not None and found.error is not None and 0 < found.error < step, label
+        assert abs(found.value - truth) < 3 * found.error, label
 
 
 def _normal(flux: np.ndarray) -> np.ndarray:
