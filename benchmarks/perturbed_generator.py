@@ -68,7 +68,7 @@ def _with_rest(generator: Generator, config: RunConfig) -> Generator:
     """With a residual and an error of random patterns, as many as the config allows."""
     nodes, pixels, rng = np.array(generator.header["nodes"]), len(generator.wavelength), np.random.default_rng(0)
     missed = np.lib.stride_tricks.as_strided(np.zeros(1, np.float32), (len(nodes), pixels), (0, 0))
-    count, few = min(affordable(missed, config.generator.residual), len(nodes)), config.generator.error
+    count, few = min(affordable(missed, config.generator.kept), len(nodes)), config.generator.error
     shapes = rng.integers(-127, 128, (count + few, pixels), np.int8)
     smooth = 1e-7 * (nodes @ rng.normal(size=(nodes.shape[1], count)) / np.abs(nodes).max())
     strengths = Table(generator.space, nodes, smooth[..., None], ("strength",))

@@ -15,6 +15,7 @@ from astropy.table import QTable
 from echelle import WAVE as ORDERS
 from echelle import write_hpf
 from phoenix_tree import make_tree
+from test_tables import TableChecks
 
 import hml
 from hml import vacuum_to_air
@@ -243,6 +244,7 @@ class TestSpecutils(ReaderChecks):
 
 def test_every_part_of_hml_is_checked() -> None:
     classes = [c for c in globals().values() if isinstance(c, type) and issubclass(c, Checks) and c.name]
+    assert TableChecks in classes  # whose tests are beside those of tables
     checked = {(c.family, c.name) for c in classes}
     ours = {(e.family, e.component.name) for e in hml.installed().entries if e.distribution == "hml"}
     assert ours - checked == set()

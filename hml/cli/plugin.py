@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hml.cli.options import Json
-from hml.core.config import read_edits
+from hml.core.edits import read_edits
 from hml.core.errors import ConfigError
 
 if TYPE_CHECKING:

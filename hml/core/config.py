@@ -22,11 +22,11 @@ from pydantic import (
 from pydantic_core import PydanticCustomError, core_schema
 
 from hml.core.components import BuildContext, Component, ComponentConfig
+from hml.core.edits import put, read_edit, read_yaml
 from hml.core.errors import ConfigError, PluginError
 from hml.core.paths import UserPath
 from hml.core.registry import Registry, installed
 from hml.core.selection import Selection
-from hml.core.untrusted import LONGEST, parse_yaml
 
 # --- slots -----------------------------------------------------------------------------------------------------
 
@@ -554,13 +554,13 @@ def load_config(
     """The config of a YAML file (or the defaults), with `slots` replaced whole (`{"grid": "phoenix"}`), then `fields`
     set (`{"runtime.seed": 1}`), then edited by `sets` (`"grid.teff=[3000,4000]"`). ConfigError names file, field and
     what was expected."""
-    raw = _read_yaml(path) if path else {}
+    raw = read_yaml(path) if path else {}
     for slot, name in (slots or {}).items():
         raw[slot] = {"name": name}
     for where, value in (fields or {}).items():
-        _put(raw, where, value)
+        put(raw, where, value)
     for item in sets:
-        _put(raw, *_edit(item))
+        put(raw, *read_edit(item))
     return parse_config(raw, source=str(path) if path else "config", registry=registry)
 
 
@@ -587,49 +587,3 @@ def dump_config(config: RunConfig) -> str:
     import yaml
 
     return str(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        with path.open(encoding="utf-8") as file:
-            raw = parse_yaml(file.read(LONGEST + 1))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError as error:
-        raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
-    if raw is None:
-        return {}
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: expected fields such as `grid: synthetic`, found {type(raw).__name__}")
-    return raw
-
-
-def read_edits(items: Sequence[str]) -> dict[str, Any]:
-    """Plain data made of `"part.field=value"` alone, the values in YAML; ConfigError names the item."""
-    raw: dict[str, Any] = {}
-    for item in items:
-        _put(raw, *_edit(item))
-    return raw
-
-
-def _edit(item: str) -> tuple[str, Any]:
-    """`field=value` as a user writes it, the value in YAML."""
-    where, sign, text = item.partition("=")
-    if not sign or not where:
-        raise ConfigError(f"--set {item}: expected field=value, such as grid.teff=[3000,4000]")
-    try:
-        return where, parse_yaml(text)
-    except ValueError:
-        raise ConfigError(f"--set {item}: {text!r} is not YAML") from None
-
-
-def _put(raw: dict[str, Any], where: str, value: Any) -> None:
-    *parents, last = where.split(".")
-    here = raw
-    for key in parents:
-        inner = here.get(key)
-        if inner is not None and not isinstance(inner, str | Mapping):
-            raise ConfigError(f"--set {where}: {key} is {inner!r}, which has no fields; set {key} itself")
-        here[key] = {"name": inner} if isinstance(inner, str) else dict(inner or {})
-        here = here[key]
-    here[last] = value

@@ -71,7 +71,8 @@ def differences_around(nodes: Floats) -> tuple[Indices, Floats]:
     items = list(told_around(nodes))
     index = np.array([[m, *others] for m, others, _ in items], dtype=np.int64)
     weight = np.array([[-2.0, *(2 * weights)] for *_, weights in items])
-    return index.reshape(len(items), -1), weight.reshape(len(items), -1)
+    columns = index.shape[1] if items else 1
+    return index.reshape(-1, columns), weight.reshape(-1, columns)
 
 
 def _solved(values: Floats, information: Floats, index: Indices, weight: Floats) -> Floats:
