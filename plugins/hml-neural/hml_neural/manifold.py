@@ -104,5 +104,5 @@ class NeuralManifold(Manifold):
 
 def _summed(strengths: Tensor, patterns: Tensor) -> Tensor:
     """`[B, R]` times integers `[R, L, K]`: `[B, L, K]`."""
-    total: Tensor = (strengths @ patterns.flatten(1).float()).reshape(-1, *patterns.shape[1:])
+    total: Tensor = (strengths @ patterns.flatten(1).float()).reshape(len(strengths), *patterns.shape[1:])
     return total
