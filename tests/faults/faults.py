@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,8 +20,19 @@ from pathlib import Path
 
 from ground import STAGES, Ground, own, result
 
+import hml
+
 NOBODY = 65534
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def reachable() -> bool:
+    """Whether another user may read hml and Python's packages: a checkout in somebody's own folder is closed to him."""
+    places = [Path(place).resolve() for place in (sys.prefix, hml.__file__)]
+    return all(folder.stat().st_mode & 0o001 for place in places for folder in place.parents)
+
+
+NEED_ANOTHER_USER = ("store of somebody else", "gone read-only midway", "finished store, read-only")
 
 
 @dataclass(frozen=True)

@@ -86,5 +86,5 @@ class Part:
         """Move the finished file to its place."""
         with self.path.open("rb") as file:
             os.fsync(file.fileno())
+        self._note.unlink(missing_ok=True)  # first: a note alone would stay
         self.path.replace(self.target)
-        self._note.unlink(missing_ok=True)
