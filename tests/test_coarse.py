@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 from ragged_grid import Coarse
+from ragged_home import _installed, places
 from typer.testing import CliRunner
 
-from hml import BuildContext, ConfigError, Generator, Spectrum, Table, installed, parse_config
+from hml import BuildContext, ConfigError, Generator, Spectrum, Table, parse_config
 from hml.cli import app
 from hml.core import pipeline
 from hml.core.compat import check_config, check_sharpness
@@ -16,27 +17,7 @@ from hml.core.export import write_spectrum
 from hml.core.parts import Parts
 from hml.core.residual import affordable, patterns, rms_left
 
-
-@pytest.fixture(scope="module")
-def places(tmp_path_factory):
-    """A folder that makes `ragged_grid` an installed distribution, and a home for what is made of it."""
-    site = tmp_path_factory.mktemp("site")
-    info = site / "hml_ragged-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hml-ragged\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[hml]\nragged = ragged_grid\n")
-    return site, tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(autouse=True)
-def _installed(places, monkeypatch):
-    monkeypatch.syspath_prepend(str(places[0]))
-    monkeypatch.setenv("HML_HOME", str(places[1]))
-    installed.cache_clear()
-    yield
-    monkeypatch.undo()
-    installed.cache_clear()
-
+__all__ = ["_installed", "places"]  # fixtures
 
 COARSE = {
     "grid": {"name": "coarse", "lost": 0}, "generator": {"lines": False}, "interpolator": {"name": "cubic"},

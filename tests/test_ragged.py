@@ -10,10 +10,11 @@ import torch
 from any_grid import any_generator
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ragged_home import _installed, places
 from scipy.optimize import linprog
 from typer.testing import CliRunner
 
-from hml import ConfigError, LabelError, installed, parse_config
+from hml import ConfigError, LabelError, parse_config
 from hml.cli import app
 from hml.core import pipeline
 from hml.core.around import told_around
@@ -117,26 +118,7 @@ def test_scattered_labels_are_counted_without_listing_their_holes():
 # --- from end to end -------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def places(tmp_path_factory):
-    """A folder that makes `ragged_grid` an installed distribution, and a home for what is made of it."""
-    site = tmp_path_factory.mktemp("site")
-    info = site / "hml_ragged-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hml-ragged\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[hml]\nragged = ragged_grid\n")
-    return site, tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(autouse=True)
-def _installed(places, monkeypatch):
-    monkeypatch.syspath_prepend(str(places[0]))
-    monkeypatch.setenv("HML_HOME", str(places[1]))
-    installed.cache_clear()
-    yield
-    monkeypatch.undo()
-    installed.cache_clear()
-
+__all__ = ["_installed", "places"]  # fixtures
 
 RECIPE = {
     "grid": "ragged", "interpolator": "scattered", "associate": {"rounds": 2, "steps": 15},
